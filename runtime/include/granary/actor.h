@@ -1,0 +1,265 @@
+/*
+ * Actors: what one is made of (props), how it is started and stopped, and what its handlers may do
+ * (context). An actor handles one message at a time. Its hooks and its handler run on a fiber:
+ * where they wait (gr_request, gr_await, gr_send_wait), only that fiber is suspended and the worker
+ * thread goes on with other actors.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRANARY_ACTOR_H
+#define GRANARY_ACTOR_H
+
+#include <granary/message.h>
+#include <granary/supervisor.h>
+
+GR_BEGIN_DECLS
+
+typedef struct gr_system gr_system;
+
+/** What a handler knows of its actor and of the message in hand. Borrowed: valid until the handler
+ * returns. */
+typedef struct gr_context gr_context;
+
+/** Why an actor ended, or why its stopped hook runs. Numbers cross the wire. */
+typedef enum gr_reason {
+    GR_REASON_STOPPED = 1,       /* asked to: stop, poison, its parent or the system stopped */
+    GR_REASON_FAILED = 2,        /* its supervisor decided to stop it after a failure */
+    GR_REASON_NEVER_EXISTED = 3, /* nobody has this pid (any more) */
+    GR_REASON_NODE_LOST = 4,     /* its process is gone or cannot be reached */
+    GR_REASON_RESTARTING = 5     /* only seen by the stopped hook: a new state follows */
+} gr_reason;
+
+/** Sent to the watchers of an actor when it ends, and at once when it has ended before. */
+typedef struct gr_terminated {
+    gr_pid pid;
+    gr_reason reason;
+} gr_terminated;
+
+GR_API extern const gr_type gr_terminated_type;
+
+/** Runs before any message. A failure makes the spawn fail with that error and leaves nothing
+ * behind. */
+typedef gr_err (*gr_started_fn)(gr_context *ctx, void *state);
+
+/**
+ * Handles one message; `msg` is borrowed. An error that is not fatal is the answer to whoever
+ * asked; one made by gr_fatal() is a failure of the actor: its mailbox pauses and its supervisor
+ * decides.
+ */
+typedef gr_err (*gr_receive_fn)(gr_context *ctx, void *state, const gr_msg *msg);
+
+/** Runs once, after the children have stopped and after the last message. */
+typedef void (*gr_stopped_fn)(gr_context *ctx, void *state, gr_reason reason);
+
+enum { GR_MAILBOX_LIMIT_DEFAULT = 100000, GR_MAILBOX_LIMIT_MAX = 1000000, GR_NAME_BYTES_MAX = 200 };
+
+/**
+ * What an actor is made of. Zero in a field means its default. The struct is copied by the spawn,
+ * what it points to is not: functions and constants live as long as the system.
+ */
+typedef struct gr_props {
+    const char *type_name; /* for logs and dumps; default "actor" */
+    gr_started_fn started; /* default: nothing to do */
+    gr_receive_fn receive; /* required */
+    gr_stopped_fn stopped; /* default: nothing to do */
+    size_t state_bytes; /* a zeroed block, new at every (re)start, handed to each hook as `state` */
+    void *arg; /* handed to the hooks by gr_context_arg(); with no state_bytes it is their `state`
+                  too */
+    void (*arg_free)(void *arg); /* called when the actor is gone for good, or the spawn failed */
+    uint32_t mailbox_limit;      /* messages, at most GR_MAILBOX_LIMIT_MAX; default
+                                    GR_MAILBOX_LIMIT_DEFAULT */
+    bool reentrant;              /* handle other messages while one waits; default no */
+    gr_supervision supervision;  /* what happens to this actor's children when they fail */
+} gr_props;
+
+/**
+ * Starts an actor without a parent.
+ *
+ * Owns:    copies `props` and `name` (NULL: no name); `props->arg` is taken on every path when
+ * arg_free is set. Errors:  GR_EINVAL a bad name or props, GR_EEXIST the name is taken, GR_ESTOPPED
+ * the system is stopping, GR_ENOMEM, or what the started hook returned. Thread:  any. The started
+ * hook runs before this returns, on the caller's stack. Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_spawn(gr_system *sys, const gr_props *props, const char *name,
+                                     gr_pid *out_pid);
+
+/**
+ * Starts a child of the actor in whose handler this is called. Its full name is `parent/name`.
+ *
+ * Owns:    as gr_spawn().
+ * Errors:  as gr_spawn(); GR_ESTOPPED also when this actor is stopping.
+ * Thread:  in a handler or hook.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_spawn_child(gr_context *ctx, const gr_props *props, const char *name,
+                                           gr_pid *out_pid);
+
+/**
+ * Tells: sends without waiting and without a sender.
+ *
+ * Owns:    takes `take_msg` on every path; what cannot be delivered becomes a dead letter.
+ * Errors:  GR_EDEAD no such actor, GR_EFULL its mailbox (or the way to its node) is full, GR_EINVAL
+ * the null pid, GR_EUNREACHABLE a pid of another system that nothing here can reach, GR_ENOMEM
+ * `take_msg` is NULL. GR_OK means queued here, not handled. Thread:  any. Units:   none.
+ */
+GR_API gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *take_msg);
+
+/**
+ * Tells, waiting for room where gr_send() would say GR_EFULL.
+ *
+ * Owns:    takes `take_msg` on every path.
+ * Errors:  as gr_send(), GR_EFULL only when there was no room in time.
+ * Thread:  any. In a handler the fiber waits, elsewhere the thread. Waiting senders get room in
+ * turn. Units:   milliseconds; GR_FOREVER = no limit.
+ */
+GR_API gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *take_msg, int64_t timeout_ms);
+
+/**
+ * Asks `to` and waits for one reply.
+ *
+ * Owns:    takes `take_msg` on every path; `*out_reply` is yours: gr_msg_unref() it.
+ * Errors:  GR_EDEAD no such actor or it ended before it answered, GR_EFULL, GR_ETIMEDOUT no reply
+ * in time, GR_EUNKNOWN its node was lost after the request was sent, GR_ENOTRUN ... before it was
+ * sent, GR_ESTOPPED or GR_ERESTARTED the waiting actor was stopped or restarted, or the error that
+ * was the answer. Thread:  any. In a handler the fiber waits and the worker goes on; elsewhere the
+ * thread blocks. Units:   milliseconds; GR_FOREVER = no limit.
+ */
+GR_API GR_MUST_CHECK gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *take_msg,
+                                       int64_t timeout_ms, gr_msg **out_reply);
+
+/**
+ * Sends with this actor as the sender: the answer arrives as a message.
+ *
+ * Owns:    takes `take_msg` on every path.
+ * Errors:  as gr_send().
+ * Thread:  in a handler or hook.
+ * Units:   none.
+ */
+GR_API gr_err gr_context_send(gr_context *ctx, gr_pid to, gr_msg *take_msg);
+
+/**
+ * Answers the message in hand.
+ *
+ * Owns:    takes `take_msg` on every path; without a sender it is a dead letter.
+ * Errors:  as gr_send(); GR_EINVAL there is nobody to answer.
+ * Thread:  in a handler.
+ * Units:   none.
+ */
+GR_API gr_err gr_respond(gr_context *ctx, gr_msg *take_msg);
+
+/**
+ * Hands the message in hand on; its sender stays who it was, and gets the answer.
+ *
+ * Owns:    shares the message.
+ * Errors:  as gr_send().
+ * Thread:  in a handler.
+ * Units:   none.
+ */
+GR_API gr_err gr_forward(gr_context *ctx, gr_pid to);
+
+/**
+ * Stops an actor at once: it finishes the message in hand, its children stop, its stopped hook
+ * runs, and what is left in its mailbox becomes dead letters. Only asks. Stopping what is not there
+ * is harmless.
+ *
+ * Owns:    nothing.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API void gr_send_stop(gr_system *sys, gr_pid pid);
+
+/**
+ * Stops an actor in order: after all that was sent before. What comes later becomes dead letters.
+ * Only asks.
+ *
+ * Owns:    nothing.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API void gr_send_poison(gr_system *sys, gr_pid pid);
+
+/**
+ * Asks to be told, by a gr_terminated message, when an actor ends; at once when it has. Told once
+ * for each watch.
+ *
+ * Owns:    nothing.
+ * Errors:  GR_EINVAL the null pid, GR_ENOMEM, GR_EUNREACHABLE.
+ * Thread:  in a handler or hook.
+ * Units:   none.
+ */
+GR_API gr_err gr_watch(gr_context *ctx, gr_pid pid);
+
+/**
+ * Takes a watch back: no gr_terminated for it will be handled any more.
+ *
+ * Owns:    nothing.
+ * Errors:  none.
+ * Thread:  in a handler or hook.
+ * Units:   none.
+ */
+GR_API void gr_unwatch(gr_context *ctx, gr_pid pid);
+
+/**
+ * Abandons the handler at once, as if it had returned gr_fatal(): the supervisor decides. Memory
+ * from gr_context_alloc() and the message in hand are given back; what the handler holds otherwise
+ * is its own loss.
+ *
+ * Owns:    nothing.
+ * Errors:  does not return.
+ * Thread:  in a handler or hook, on its fiber.
+ * Units:   none.
+ */
+GR_API GR_NORETURN void gr_panic(gr_context *ctx, gr_err code, const char *format, ...)
+    GR_PRINTF(3, 4);
+
+/**
+ * Memory for the rest of this turn, aligned for anything, not zeroed; it goes with the message in
+ * hand.
+ *
+ * Owns:    borrowed: until the handler returns.
+ * Errors:  NULL when out of memory.
+ * Thread:  in a handler or hook.
+ * Units:   bytes.
+ */
+GR_API void *gr_context_alloc(gr_context *ctx, size_t bytes);
+
+/**
+ * Plain getters: this actor, its parent (null without one), the message in hand's sender (null for
+ * a tell), the system, the arg of the props, and the full name ("" without one).
+ *
+ * Owns:    borrowed or values.
+ * Errors:  none.
+ * Thread:  in a handler or hook.
+ * Units:   none.
+ */
+GR_API gr_pid gr_context_self(const gr_context *ctx);
+GR_API gr_pid gr_context_parent(const gr_context *ctx);
+GR_API gr_pid gr_context_sender(const gr_context *ctx);
+GR_API gr_system *gr_context_system(const gr_context *ctx);
+GR_API void *gr_context_arg(const gr_context *ctx);
+GR_API const char *gr_context_name(const gr_context *ctx);
+
+/**
+ * The number of live children.
+ *
+ * Owns:    a value.
+ * Errors:  none.
+ * Thread:  in a handler or hook.
+ * Units:   none.
+ */
+GR_API size_t gr_context_children(const gr_context *ctx);
+
+/**
+ * Finds a local actor by its full name.
+ *
+ * Owns:    a value.
+ * Errors:  GR_ENOTFOUND nobody has that name now.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_name_find(gr_system *sys, const char *name, gr_pid *out_pid);
+
+GR_END_DECLS
+#endif

@@ -1,0 +1,81 @@
+/*
+ * The event stream: what happens in a system, for whoever subscribes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRANARY_EVENT_H
+#define GRANARY_EVENT_H
+
+#include <granary/actor.h>
+
+GR_BEGIN_DECLS
+
+typedef enum gr_dead_letter_cause {
+    GR_DEAD_NO_ACTOR = 1,  /* nobody has this pid (any more) */
+    GR_DEAD_FULL = 2,      /* refused by a full mailbox or window */
+    GR_DEAD_STOPPED = 3,   /* was in the mailbox when the actor stopped */
+    GR_DEAD_NO_SENDER = 4, /* an answer to a message without a sender */
+    GR_DEAD_UNREACHABLE = 5,
+    GR_DEAD_LATE = 6 /* an answer after its future had ended */
+} gr_dead_letter_cause;
+
+/** Published for every message that nobody handled. `message_type` is the name of its type. */
+typedef struct gr_dead_letter {
+    gr_pid to;
+    gr_pid sender;
+    const char *message_type;
+    gr_dead_letter_cause cause;
+} gr_dead_letter;
+
+/** Published for every decision of a supervisor; `parent` is null when the system itself decided.
+ */
+typedef struct gr_supervision_event {
+    gr_pid child;
+    gr_pid parent;
+    gr_directive directive;
+    gr_error error;
+} gr_supervision_event;
+
+GR_API extern const gr_type gr_dead_letter_type;
+GR_API extern const gr_type gr_supervision_event_type;
+
+/** Sees an event in the publisher's thread: must be quick, may publish, subscribe and unsubscribe.
+ * `event` is borrowed. */
+typedef void (*gr_event_fn)(void *arg, const gr_type *type, const void *event);
+
+typedef struct gr_subscription gr_subscription;
+
+/**
+ * Subscribes a function to the events of a type (NULL: all).
+ *
+ * Owns:    `*out_subscription` is yours: gr_unsubscribe() it before `arg` goes.
+ * Errors:  GR_ENOMEM.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_subscribe(gr_system *sys, const gr_type *type, gr_event_fn fn,
+                                         void *arg, gr_subscription **out_subscription);
+
+/**
+ * Ends a subscription. When it returns, the function is not running in another thread and will not
+ * run again.
+ *
+ * Owns:    takes the subscription and returns NULL; NULL is fine.
+ * Errors:  none.
+ * Thread:  any, also from inside the function itself.
+ * Units:   none.
+ */
+GR_API gr_subscription *gr_unsubscribe(gr_subscription *take_subscription);
+
+/**
+ * Publishes an event to all who subscribed to its type.
+ *
+ * Owns:    `event` stays yours.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API void gr_publish(gr_system *sys, const gr_type *type, const void *event);
+
+GR_END_DECLS
+#endif
