@@ -1,6 +1,8 @@
 # Ports on loopback for programs that cannot choose one by themselves (Consul), and a look at whether one is open.
 # Sourced by bash.
 #
+# shellcheck shell=bash
+#
 # SPDX-License-Identifier: Apache-2.0
 
 # port_open PORT: whether anything of this machine listens on it, on TCP.

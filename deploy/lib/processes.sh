@@ -1,13 +1,14 @@
 # Child processes for the scripts in deploy/ and tests/: started, waited for and ended one by one, by their own ids. A child's
 # stdout is a pipe that this shell holds, so that waiting for a line of it, or for its end, needs neither sleeping nor polling:
-# the pipe says both. Sourced by bash; runs in the sourcing shell only. Needs $work, a directory of its own.
+# the pipe says both. Sourced by bash; works in the sourcing shell only, not in its subshells. Needs $work, a folder of its own.
+#
+# shellcheck shell=bash disable=SC2154 # $work comes from the caller
 #
 # SPDX-License-Identifier: Apache-2.0
 
 declare -A child_pid=()    # name -> process id, until it has been waited for
 declare -A child_out=()    # name -> file descriptor of its stdout
 declare -A child_status=() # name -> exit status, once it has been waited for
-child_names=()             # in the order of starting
 
 say() {
     printf '%s\n' "$*"
@@ -17,22 +18,64 @@ complain() {
     printf '%s\n' "$*" >&2
 }
 
-# child_start NAME COMMAND...: its stderr goes to $work/NAME.log. It gets SIGTERM from the kernel if this shell is killed.
+foreground= # the process id of what `run` has started and not yet waited for
+
+# run COMMAND...: runs it so that a signal to this script is acted on at once, not after the command has ended.
+run() {
+    local status=0
+    "$@" &
+    foreground=$!
+    wait "$foreground" || status=$?
+    foreground=
+    return $status
+}
+
+# Ends what `run` is running: for traps.
+run_end() {
+    if [[ -n $foreground ]]; then
+        kill -s TERM "$foreground" 2>/dev/null || true
+        wait "$foreground" 2>/dev/null || true
+        foreground=
+    fi
+}
+
+# child_start NAME COMMAND...: what it says on stdout goes to $work/NAME.out as it is read, stderr to $work/NAME.log.
+#
+# It gets a session of its own, so that Ctrl-C reaches this shell only, which then ends it in good order; and SIGTERM from the
+# kernel should this shell be killed.
 child_start() {
     local name=$1 pipe=$work/$1.pipe fd
     shift
     mkfifo "$pipe"
-    setpriv --pdeathsig TERM "$@" </dev/null >"$pipe" 2>>"$work/$name.log" &
-    child_pid[$name]=$!
-    child_names+=("$name")
+    setsid setpriv --pdeathsig TERM "$@" </dev/null >"$pipe" 2>>"$work/$name.log" &
+    child_opened "$name" $! "$pipe"
+}
+
+# child_start_talkative NAME EXPRESSION COMMAND...: for one that says more than anybody reads. All of it goes to $work/NAME.out
+# at once; only lines that match the regular expression are left to child_wait_line.
+child_start_talkative() {
+    local name=$1 expression=$2 pipe=$work/$1.pipe pid
+    shift 2
+    mkfifo "$pipe" "$pipe.all"
+    setsid setpriv --pdeathsig TERM "$@" </dev/null >"$pipe.all" 2>>"$work/$name.log" &
+    pid=$!
+    setsid sed -u -n -e "w $work/$name.out" -e "/$expression/p" <"$pipe.all" >"$pipe" &
+    child_opened "$name" "$pid" "$pipe"
+    rm -f "$pipe.all"
+}
+
+# Both ends of a pipe wait for each other in open().
+child_opened() {
+    local name=$1 fd
+    child_pid[$name]=$2
     unset "child_status[$name]"
-    exec {fd}<"$pipe"
+    exec {fd}<"$3"
     child_out[$name]=$fd
-    rm -f "$pipe"
+    rm -f "$3"
 }
 
 # child_wait_line NAME PATTERN SECONDS: sets $line to the first line that matches the glob. Fails when the child has ended or the
-# time is up; everything it says goes to $work/NAME.out as well.
+# time is up.
 child_wait_line() {
     local name=$1 pattern=$2 until=$((SECONDS + $3)) fd=${child_out[$1]}
     line=
@@ -72,15 +115,15 @@ child_reap() {
     unset "child_pid[$name]" "child_out[$name]"
 }
 
-# child_signal NAME SIGNAL: only ever to a child of ours that has not been waited for, so its id cannot be somebody else's.
+# child_signal NAME SIGNAL: only ever to a child of ours that has not been waited for, so that its id cannot be somebody else's.
 child_signal() {
     if [[ -n ${child_pid[$1]-} ]]; then
         kill -s "$2" "${child_pid[$1]}" 2>/dev/null || true
     fi
 }
 
-# child_stop NAME SECONDS: asks it to end, waits, and takes harsher means when it does not. Fails when it had to, or when its exit
-# status was not 0.
+# child_stop NAME SECONDS: asks it to end, waits, and kills it when it does not. Fails when it had to, or when its exit status
+# was not 0. With nothing to stop it succeeds.
 child_stop() {
     local name=$1
     [[ -n ${child_pid[$name]-} ]] || return 0
@@ -93,14 +136,14 @@ child_stop() {
     [[ ${child_status[$name]} -eq 0 ]]
 }
 
-# Ends all children at once, without ceremony but for a chance to end by themselves: for traps.
+# Ends the named children, all asked at the same time: for traps.
 children_end() {
     local name
-    for name in "${!child_pid[@]}"; do
+    for name in "$@"; do
         child_signal "$name" TERM
     done
-    for name in "${!child_pid[@]}"; do
-        child_stop "$name" "${1:-15}" || true
+    for name in "$@"; do
+        child_stop "$name" 15 || true
     done
 }
 
