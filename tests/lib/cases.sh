@@ -3,6 +3,8 @@
 # folder $work, removed afterwards; it fails when a command fails that nothing checks, or by `fail`; `skip` gives the reason.
 # One line for each case goes to stdout: "passed NAME", "failed NAME: why" or "skipped NAME: why".
 #
+# shellcheck shell=bash
+#
 # SPDX-License-Identifier: Apache-2.0
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

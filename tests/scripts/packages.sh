@@ -2,6 +2,7 @@
 # deploy/install-packages: asks, and says clearly what it cannot do. It installs nothing here.
 #
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck source=tests/lib/cases.sh
 . "$(dirname "$0")/../lib/cases.sh"
 
 installer=$root/deploy/install-packages

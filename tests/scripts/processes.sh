@@ -2,6 +2,7 @@
 # The helpers for child processes (deploy/lib/processes.sh): whatever happens, nothing is left running.
 #
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck source=tests/lib/cases.sh
 . "$(dirname "$0")/../lib/cases.sh"
 
 case_a_line_is_found_among_others() {

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# The form of the sources, as far as a tool can judge it. What is looked at is what git knows.
+#
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck source=tests/lib/cases.sh
+. "$(dirname "$0")/../lib/cases.sh"
+cd "$root" || exit 1
+
+layers=(runtime remote cluster)
+
+# The include folders of a layer and of those below it: what code that includes its headers may see.
+includes_of() {
+    local layer
+    for layer in "${layers[@]}"; do
+        printf -- '-I%s/include\n' "$layer"
+        [[ $layer != "$1" ]] || break
+    done
+}
+
+# headers_alone COMPILER FLAGS...: every public header compiles by itself, twice in a row, in a file of its own.
+headers_alone() {
+    local layer header
+    local -a includes
+    for layer in "${layers[@]}"; do
+        mapfile -t includes < <(includes_of "$layer")
+        for header in "$layer"/include/granary/*.h; do
+            header=granary/$(basename "$header")
+            printf '#include <%s>\n#include <%s>\n' "$header" "$header" >"$work/alone.${extension}"
+            "$@" -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only "${includes[@]}" "$work/alone.${extension}" ||
+                fail "<$header> does not stand alone with $*"
+        done
+    done
+}
+
+# no_line EXPRESSION WHAT FILES...: no line of them matches.
+no_line() {
+    local expression=$1 what=$2
+    shift 2
+    if grep -nE "$expression" "$@" >"$work/lines"; then
+        cat "$work/lines" >&2
+        fail "$what: $(head -n 1 "$work/lines")"
+    fi
+}
+
+code() {
+    git ls-files -- '*.c' '*.h' '*.S' | grep -v '^tests/codegen/golden/'
+}
+
+# Those that are only written for others: libraries and programs, not tests.
+own_code() {
+    code | grep -E '^(runtime|remote|cluster|codegen|examples)/'
+}
+
+case_public_headers_stand_alone_in_c11() {
+    extension=c
+    headers_alone gcc -std=c11 -pedantic
+    headers_alone "$(command -v clang || command -v clang-14)" -std=c11 -pedantic
+}
+
+case_public_headers_stand_alone_in_cpp17() {
+    extension=cc
+    headers_alone g++ -std=c++17 -pedantic
+}
+
+case_every_public_function_has_a_contract() {
+    awk -f tests/lib/contracts.awk {runtime,remote,cluster}/include/granary/*.h >"$work/lines"
+    if [[ -s $work/lines ]]; then
+        cat "$work/lines" >&2
+        fail "$(wc -l <"$work/lines") functions lack a tag, the first: $(head -n 1 "$work/lines")"
+    fi
+}
+
+case_code_is_laid_out_by_clang_format() {
+    local format
+    format=$(command -v clang-format || command -v clang-format-14)
+    code | grep -v '\.S$' | xargs "$format" --dry-run -Werror 2>"$work/lines" || {
+        cat "$work/lines" >&2
+        fail "not as clang-format would: $(grep -o '^[^:]*' "$work/lines" | grep '\.[ch]$' | sort -u | tr '\n' ' ')"
+    }
+}
+
+case_every_file_opens_with_a_comment_and_one_licence_line() {
+    local file
+    while IFS= read -r file; do
+        head -n 1 "$file" | grep -qE '^(/\*|//|#)' || fail "$file does not begin by saying what it is"
+        [[ $(grep -c 'SPDX-License-Identifier: Apache-2.0' "$file") -eq 1 ]] || fail "$file has not one SPDX line"
+    done < <(code)
+}
+
+case_no_file_has_a_thousand_lines() {
+    local file
+    while IFS= read -r file; do
+        [[ $(wc -l <"$file") -lt 1000 ]] || fail "$file: split it by concept"
+    done < <(code)
+}
+
+case_no_unsafe_call_is_made() {
+    mapfile -t files < <(own_code)
+    no_line '\<(strcpy|strcat|sprintf|vsprintf|strtok|gets|rand|srand|random|atoi|atol|alloca|setjmp|longjmp|usleep)\(' \
+        "a call that is not allowed" "${files[@]}"
+}
+
+case_every_atomic_access_names_its_order() {
+    mapfile -t files < <(own_code)
+    no_line '\<atomic_(load|store|exchange|fetch_[a-z]+|compare_exchange_(weak|strong)|thread_fence\(\)|flag_[a-z_]+)\(' \
+        "an atomic access without an order" "${files[@]}"
+}
+
+case_nothing_is_left_for_later() {
+    mapfile -t files < <(git ls-files | grep -v '^tests/checks/sources.sh$')
+    no_line '\<(TODO|FIXME|XXX|HACK)\>' "left for later" "${files[@]}"
+}
+
+# included_only HEADER FILE...: nobody else includes it.
+included_only() {
+    local header=$1 file
+    shift
+    while IFS= read -r file; do
+        [[ " $* " == *" $file "* ]] || fail "$file includes $header; only $* may"
+    done < <(own_code | xargs grep -lE "#include <$header")
+}
+
+case_every_outside_library_has_one_place() {
+    included_only nng/ remote/transport_nng.c
+    included_only curl/ cluster/http_client.c
+    included_only sqlite3.h cluster/coordinator/sqlite.c
+    included_only jansson.h cluster/coordinator/consul.c
+}
+
+case_layers_do_not_include_upwards() {
+    mapfile -t files < <(git ls-files -- 'runtime/*.[ch]')
+    no_line '#include <granary/(remote|cluster|node|client|kind)' "the runtime knows a layer above it" "${files[@]}"
+    mapfile -t files < <(git ls-files -- 'remote/*.[ch]')
+    no_line '#include <granary/(cluster|node|client|kind)' "the remote layer knows the one above it" "${files[@]}"
+}
+
+run_cases "$@"
