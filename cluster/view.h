@@ -4,8 +4,8 @@
  * coordinator.
  *
  * Terms: a shard is a slice of the grains of a role; its owner is what the view says, never what
- * hashing says; hashing (weighted rendezvous) only says who should own it. Every change of owner
- * raises the shard's epoch.
+ * hashing says; hashing only says who should own it. Every change of owner raises the shard's
+ * epoch.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,6 +15,17 @@
 #include <stdatomic.h>
 
 #include <granary/cluster_spi.h>
+
+/* The coordinator's key of the view, within the cluster that it was opened for. */
+#define GRI_VIEW_KEY "view"
+
+enum {
+    GRI_VIEW_PROTOCOL = 1,
+    GRI_VIEW_SHARDS_MAX = 16384,
+    GRI_VIEW_MEMBERS_MAX = 4096,
+    GRI_VIEW_WEIGHT_MAX = 65536,
+    GRI_VIEW_DEPARTED_MAX = 64
+};
 
 typedef struct gri_member {
     uint64_t node; /* the incarnation: a pid's node */
@@ -27,85 +38,121 @@ typedef struct gri_member {
 } gri_member;
 
 typedef struct gri_shard {
-    uint64_t owner; /* a member's node; 0 only while there is no member that could own it */
+    uint64_t owner; /* a member's node; 0: nobody, because the view is not settled or because there
+                       is no member that could own it */
     uint64_t epoch; /* rises with every change of owner */
 } gri_shard;
 
-/* The shards of one role; role "" always exists and is owned by any member. */
+/* The shards of one role; role "" always exists and is owned by any member. A role stays when its
+ * last member has gone, so that its epochs cannot go back. */
 typedef struct gri_role_shards {
     char *role;
     gri_shard *shards; /* shards_count of the view */
 } gri_role_shards;
 
+/* Names one shard of one role. */
+typedef struct gri_shard_ref {
+    const char *role;
+    uint32_t shard;
+} gri_shard_ref;
+
 /* Immutable once made; shared by reference. */
 typedef struct gri_view {
     atomic_uint_fast32_t refs;
-    uint64_t version; /* rises by one with every change; compare only within one `founded` */
-    uint64_t founded; /* random, of whoever created the view where there was none */
-    int64_t act_after_wall_ms; /* unused by rules on time; for people: when it was founded */
-    uint32_t protocol;         /* of the cluster; GRI_VIEW_PROTOCOL */
-    uint32_t shards_count;     /* fixed for a cluster */
-    gri_member *members;       /* sorted by node */
+    uint64_t version;        /* rises by one with every change; compare only within one `founded` */
+    uint64_t founded;        /* random, of whoever created the view where there was none */
+    int64_t founded_wall_ms; /* for people: when that was */
+    uint32_t protocol;       /* of the cluster; GRI_VIEW_PROTOCOL */
+    uint32_t shards_count;   /* fixed for a cluster */
+    /* False from its founding until every owner of a view that was lost must have stopped. Nobody
+     * owns anything in an unsettled view. */
+    bool settled;
+    gri_member *members; /* sorted by node */
     size_t members_count;
     gri_role_shards *roles; /* sorted by role */
     size_t roles_count;
+    /* The last nodes that went, oldest first: their lease records may still have to be removed. */
+    uint64_t departed[GRI_VIEW_DEPARTED_MAX];
+    size_t departed_count;
 } gri_view;
 
-enum { GRI_VIEW_PROTOCOL = 1 };
-
 typedef enum gri_view_event_kind {
-    GRI_VIEW_JOIN,    /* `member` comes, with no shards unless nobody owns them */
-    GRI_VIEW_LEAVE,   /* `node` has given all away or its lease is marked left: it goes; shards it
-                         still has get new owners */
-    GRI_VIEW_FENCED,  /* `node` has been fenced: it goes, its shards get new owners in the same step
-                       */
+    GRI_VIEW_JOIN,    /* `member` comes, with no shards but those that nobody owns; members that
+                         have its address begin to leave: the younger wins */
+    GRI_VIEW_SETTLE,  /* the view has been there for so long that nobody acts by an older one: it is
+                         settled */
+    GRI_VIEW_LEAVE,   /* `node` acts no more: it goes; shards that it still has get new owners */
+    GRI_VIEW_FENCED,  /* `node` has been fenced: as LEAVE */
     GRI_VIEW_LEAVING, /* `node` begins to leave: it should own nothing from now on */
-    GRI_VIEW_GIVE /* `node` has drained `shard` of `role` and gives it to who should own it now */
+    GRI_VIEW_GIVE     /* `node` has drained `given` and gives each shard to who should own it now */
 } gri_view_event_kind;
 
 typedef struct gri_view_event {
     gri_view_event_kind kind;
     uint64_t node;
-    const gri_member *member; /* JOIN */
-    const char *role;         /* GIVE */
-    uint32_t shard;           /* GIVE */
-    int64_t wall_ms;          /* the floor for new epochs */
+    const gri_member *member;   /* JOIN */
+    const gri_shard_ref *given; /* GIVE */
+    size_t given_count;
+    int64_t wall_ms; /* the floor for new epochs */
 } gri_view_event;
 
 /*
- * The view after an event, or NULL in *out_view with GR_OK when the event changes nothing. `view`
- * NULL: JOIN founds one with `shards_count` and `founded`. Errors: GR_EMISMATCH other shards_count
- * or protocol (both named), GR_EEXIST the node is a member, GR_ENOTFOUND it is none, GR_EINVAL GIVE
- * by who does not own the shard, GR_ENOMEM.
+ * The view after an event; NULL in *out_view with GR_OK when the event changes nothing. `view`
+ * NULL: JOIN founds one with `shards_count` and `founded`. Errors: GR_EMISMATCH another
+ * shards_count or protocol (both named), GR_EEXIST the node is a member, GR_ENOTFOUND it is none,
+ * GR_EINVAL GIVE by who does not own a shard or a member that cannot be, GR_EFULL too many members,
+ * GR_ENOMEM.
  */
 gr_err gri_view_next(const gri_view *view, const gri_view_event *event, uint32_t shards_count,
                      uint64_t founded, gri_view **out_view);
 
-/* Weighted rendezvous hashing (highest random weight): who should own a shard; 0 when no member
- * may. */
+/* Whether a node with so many shards may be a member of this view's cluster; GR_EMISMATCH names
+ * both numbers. */
+gr_err gri_view_admits(const gri_view *view, uint32_t shards_count);
+
+/*
+ * Who should own each shard of a role, given who owns it now: bounded rendezvous hashing. Writes
+ * shards_count owners, 0 where no member may. Errors: GR_ENOMEM.
+ */
+gr_err gri_view_plan(const gri_view *view, const gri_role_shards *role, uint64_t *out_owners);
+
+/* The plan for one shard; 0 also when out of memory. For tests and tools: computes the whole plan.
+ */
 uint64_t gri_view_should_own(const gri_view *view, const char *role, uint32_t shard);
 
-/* The shard of a grain: XXH64 of the kind's name, a NUL and the identity, modulo the number of
- * shards. */
+/* At most `room` shards that `node` owns and should give away; *out_count of them are written, and
+ * *out_count is what there is room for. Role names live as long as the view. Errors: GR_ENOMEM. */
+gr_err gri_view_to_give(const gri_view *view, uint64_t node, gri_shard_ref *out_shards, size_t room,
+                        size_t *out_count);
+
+/* XXH64 of the kind's name, a NUL and the identity; and the shard of a grain: that, modulo the
+ * number of shards. */
+uint64_t gri_grain_hash(const gr_kind_info *kind, const char *identity);
 uint32_t gri_view_shard(const gri_view *view, const gr_kind_info *kind, const char *identity);
 
-/* The shards of a role (NULL or "": of any node), or NULL when no member has that role; a member by
- * its node, or NULL. */
+/* The shards of a role (NULL or "": of any node), or NULL when no member ever had that role; a
+ * member by its node, or NULL. */
 const gri_shard *gri_view_shards(const gri_view *view, const char *role);
 const gri_member *gri_view_member(const gri_view *view, uint64_t node);
 bool gri_view_hosts(const gri_view *view, uint64_t node, const char *kind);
 size_t gri_view_owned(const gri_view *view, uint64_t node);
 
 /* To and from the bytes of the coordinator's record and of the message that tells clients
- * (granary.View). */
+ * (granary.View). `*out_bytes` is gri_free()d. Errors of unpack: GR_EDECODE what does not hold of
+ * the bytes, GR_EMISMATCH another protocol, GR_ENOMEM; of pack: GR_ETOOBIG for a coordinator. */
 gr_err gri_view_pack(const gri_view *view, uint8_t **out_bytes, size_t *out_count);
 gr_err gri_view_unpack(const uint8_t *bytes, size_t count, gri_view **out_view);
 
 gri_view *gri_view_ref(gri_view *view);
 gri_view *gri_view_unref(gri_view *take_view);
 
-/* Asserts what must hold of every view: sorted, unique, owners are members that have the role,
- * weights. */
+/* The contents of a member, copied and freed. */
+gr_err gri_member_copy(const gri_member *from, gri_member *out_member);
+void gri_member_fini(gri_member *member);
+
+/* What must hold of every view, as a sentence when it does not: sorted, unique, owners are members
+ * that have the role, weights. And asserts it. */
+gr_err gri_view_validate(const gri_view *view);
 void gri_view_check(const gri_view *view);
 
 #endif

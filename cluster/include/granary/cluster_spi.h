@@ -15,7 +15,7 @@ GR_BEGIN_DECLS
 enum {
     GR_COORDINATOR_VERSION = 1,
     GR_COORDINATOR_KEY_BYTES_MAX = 200,
-    GR_COORDINATOR_VALUE_BYTES_MAX = 400 * 1024
+    GR_COORDINATOR_VALUE_BYTES_MAX = 380 * 1024
 };
 
 /** The payload of every answer of a coordinator. Revisions of a key rise; 0 is "there is no such
