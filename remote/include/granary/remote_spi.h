@@ -18,8 +18,8 @@ GR_BEGIN_DECLS
 
 enum { GR_TRANSPORT_VERSION = 1, GR_TRANSPORT_PIECES_MAX = 8 };
 
-/** One connection, made by dial() or by a listener. Belongs to the transport; valid until its
- * closed event returns. */
+/** One connection, made by dial() or by a listener. It belongs to the transport and stays valid
+ * until it is released, which may be before or after its closed event. */
 typedef struct gr_connection gr_connection;
 
 /** A piece of a message to be sent; stays the caller's until the sent event. */
@@ -29,10 +29,11 @@ typedef struct gr_piece {
 } gr_piece;
 
 /**
- * What a transport tells. Events of one connection never overlap and come in this order: connected,
- * then any number of received and sent, then closed, once. They come from the transport's threads
- * (or the stepper's), must not block, and may call send() and close(), of this and of any other
- * connection.
+ * What a transport tells. It comes from the transport's threads (or the stepper's), never from
+ * inside one of its own functions, must not block, and may call any of them but free(). Of one
+ * connection: connected first, then any number of received and sent, then closed, once, when all
+ * others have returned. Received events never overlap each other, nor do sent events, but a sent
+ * and a received event may come at the same time.
  */
 typedef struct gr_transport_events {
     uint32_t version;
@@ -44,9 +45,9 @@ typedef struct gr_transport_events {
     /** One whole message; `bytes` are borrowed until the event returns. */
     void (*received)(void *self, void *peer, const uint8_t *bytes, size_t count);
     /** The one send in flight has been taken by the network: the pieces are the caller's again.
-     * Comes with closed too, if one was in flight. */
+     * Comes before closed, too, if one was in flight. */
     void (*sent)(void *self, void *peer);
-    /** It is gone; `error` is why, borrowed. After it returns the connection no longer exists. */
+    /** It is gone; `error` is why, borrowed. */
     void (*closed)(void *self, void *peer, const gr_error *error);
 } gr_transport_events;
 
@@ -60,16 +61,19 @@ typedef struct gr_transport_ops {
     /** Listens; `out_address` is what was really bound ("tcp://127.0.0.1:41234"). */
     gr_err (*listen)(gr_transport *transport, const char *address,
                      char out_address[GR_ADDRESS_BYTES_MAX]);
-    /** Starts to connect; ends in one connected or one dial_failed event. */
+    /** Starts to connect; ends in one connected or one dial_failed event, in bounded time. */
     gr_err (*dial)(gr_transport *transport, const char *address, void *dial_token);
     /** Sends one message of up to GR_TRANSPORT_PIECES_MAX pieces. One at a time for each
-     * connection: the next after `sent`. */
-    gr_err (*send)(gr_connection *connection, const gr_piece *pieces, size_t count);
-    /** Asks for the end of a connection; the closed event follows. May be called twice, and inside
-     * events. */
-    void (*close)(gr_connection *connection);
-    /** Closes listeners, dials and connections, waits until the last event has returned, and frees.
+     * connection: the next after `sent`. On an error there is no `sent`; closed has come or will.
      */
+    gr_err (*send)(gr_connection *connection, const gr_piece *pieces, size_t count);
+    /** Asks for the end of a connection; the closed event follows. May be called twice, inside
+     * events, and after closed. */
+    void (*close)(gr_connection *connection);
+    /** The caller will not use this connection any more: once for each connected event. */
+    void (*release)(gr_connection *take_connection);
+    /** Closes listeners, dials and connections, waits until the last event has returned, and frees.
+     * Connections that are not released yet may still be. */
     void (*free)(gr_transport *take_transport);
 } gr_transport_ops;
 
