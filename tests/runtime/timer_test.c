@@ -1,0 +1,390 @@
+/*
+ * Timers of actors and alarms of extenders: once, again and again, cancelled, gone with their
+ * owner. Behaviour r22. Stepped, on virtual time, and a few on threads to see that real time moves
+ * them too.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "lab.h"
+
+typedef struct plan {
+    int64_t delay_ms;
+    int64_t period_ms;
+    int64_t number;
+    gr_timer_id timer;
+} plan;
+
+static gr_err act_start(gr_context *ctx, struct lab *lab, void *arg)
+{
+    plan *p = arg;
+
+    (void)lab;
+    return gr_timer_start(ctx, p->delay_ms, p->period_ms, lab_word_new(p->number), &p->timer);
+}
+
+static gr_err act_cancel(gr_context *ctx, struct lab *lab, void *arg)
+{
+    (void)lab;
+    gr_timer_cancel(ctx, ((plan *)arg)->timer);
+    return GR_OK;
+}
+
+/* Notes each word with the virtual time since the system's first millisecond in the test. */
+typedef struct diary {
+    struct lab *lab;
+    int64_t zero_ms;
+} diary;
+
+static gr_err diary_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    const diary *book = state;
+    const lab_act *act = gr_msg_read(msg, &lab_act_type);
+    const lab_word *word = gr_msg_read(msg, &lab_word_type);
+
+    if (act != NULL) {
+        gr_err err = act->fn(ctx, book->lab, act->arg);
+        return err == GR_OK && !gr_pid_is_null(gr_context_sender(ctx))
+                   ? gr_respond(ctx, lab_word_new(0))
+                   : err;
+    }
+    lab_note(book->lab, "%lld at %lld", (long long)word->number,
+             (long long)(gr_system_now(gr_context_system(ctx)) - book->zero_ms));
+    return GR_OK;
+}
+
+static gr_pid spawn_diary(struct lab *lab)
+{
+    diary *book = lab_own(lab, sizeof(*book));
+    gr_props props = {.type_name = "diary", .receive = diary_receive, .arg = book};
+
+    book->lab = lab;
+    book->zero_ms = gr_system_now(lab->sys);
+    return lab_spawn_props(lab, &props, NULL);
+}
+
+static void r22_a_timer_without_a_period_fires_once(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+    plan once = {50, 0, 1, {0}};
+
+    assert_int_equal(lab_make(lab, pid, act_start, &once), GR_OK);
+    assert_true(once.timer.number != 0);
+    lab_advance(lab, 49);
+    lab_assert_notes(lab, "1 at", "");
+    lab_advance(lab, 1);
+    lab_assert_notes(lab, "1 at", "1 at 50");
+    lab_advance(lab, 1000);
+    lab_assert_notes(lab, "1 at", "1 at 50");
+    assert_int_equal(gr_stepped_next_ms(lab->stepped), INT64_MAX);
+}
+
+static void r22_a_repeating_timer_does_not_drift(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+    plan often = {10, 7, 2, {0}};
+
+    assert_int_equal(lab_make(lab, pid, act_start, &often), GR_OK);
+    for (int i = 0; i < 40; i++) {
+        lab_advance(lab, 1);
+    }
+    lab_assert_notes(lab, "2 at", "2 at 10|2 at 17|2 at 24|2 at 31|2 at 38");
+    lab_advance(lab, 14); /* in one step: each tick at its own time */
+    lab_assert_notes(lab, "2 at", "2 at 10|2 at 17|2 at 24|2 at 31|2 at 38|2 at 45|2 at 52");
+}
+
+static void r22_a_stalled_system_does_not_shift_the_ticks(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+    plan often = {10, 10, 3, {0}};
+    size_t ticks = 0;
+
+    assert_int_equal(lab_make(lab, pid, act_start, &often), GR_OK);
+    lab_advance(lab, 10);
+    gr_stepped_stall(lab->sys, true);
+    lab_advance(lab, 35);
+    lab_assert_notes(lab, "3 at", "3 at 10");
+    gr_stepped_stall(lab->sys, false);
+    lab_advance(lab, 15); /* now 60; the ticks at 50 and 60 come at their times */
+    assert_int_equal(lab_count(lab, "3 at 50"), 1);
+    assert_int_equal(lab_count(lab, "3 at 60"), 1);
+    for (int64_t at = 0; at < 61; at++) {
+        char note[32];
+
+        (void)snprintf(note, sizeof(note), "3 at %lld", (long long)at);
+        ticks += lab_count(lab, note);
+    }
+    assert_true(ticks >= 3 &&
+                ticks <= 6); /* whether missed ticks are made up for is not promised */
+}
+
+static void r22_a_timer_cancelled_before_its_first_tick_sends_nothing(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+    plan often = {10, 10, 4, {0}};
+
+    assert_int_equal(lab_make(lab, pid, act_start, &often), GR_OK);
+    lab_advance(lab, 9);
+    assert_int_equal(lab_make(lab, pid, act_cancel, &often), GR_OK);
+    lab_advance(lab, 100);
+    lab_assert_notes(lab, "4 at", "");
+    assert_int_equal(gr_stepped_next_ms(lab->stepped), INT64_MAX);
+    assert_int_equal(lab_make(lab, pid, act_cancel, &often), GR_OK); /* an ended timer is fine */
+    assert_int_equal(lab_make(lab, pid, act_cancel, &(plan){0, 0, 0, {0}}), GR_OK);
+}
+
+static void r22_a_repeating_timer_is_cancelled_between_ticks(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+    plan often = {10, 10, 5, {0}};
+
+    assert_int_equal(lab_make(lab, pid, act_start, &often), GR_OK);
+    lab_advance(lab, 25);
+    assert_int_equal(lab_make(lab, pid, act_cancel, &often), GR_OK);
+    lab_advance(lab, 100);
+    lab_assert_notes(lab, "5 at", "5 at 10|5 at 20");
+}
+
+static void r22_cancelling_one_timer_leaves_the_others(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+    plan plans[3] = {{10, 0, 6, {0}}, {10, 0, 7, {0}}, {10, 0, 8, {0}}};
+
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(lab_make(lab, pid, act_start, &plans[i]), GR_OK);
+    }
+    assert_int_equal(lab_make(lab, pid, act_cancel, &plans[1]), GR_OK);
+    lab_advance(lab, 10);
+    assert_int_equal(lab_count(lab, "6 at 10"), 1);
+    assert_int_equal(lab_count(lab, "7 at 10"), 0);
+    assert_int_equal(lab_count(lab, "8 at 10"), 1);
+}
+
+static void r22_timers_are_gone_with_their_actor(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+    plan once = {10, 0, 1, {0}};
+    plan often = {10, 10, 2, {0}};
+
+    assert_int_equal(lab_make(lab, pid, act_start, &once), GR_OK);
+    assert_int_equal(lab_make(lab, pid, act_start, &often), GR_OK);
+    gr_send_stop(lab->sys, pid);
+    lab_advance(lab, 1000);
+    lab_assert_notes(lab, "1 at", "");
+    lab_assert_notes(lab, "2 at", "");
+    assert_int_equal(lab_dead(lab), 0); /* nothing was sent to the dead */
+    assert_int_equal(gr_stepped_next_ms(lab->stepped), INT64_MAX);
+}
+
+static void r22_many_timers_fire_in_the_order_of_their_times(void **state)
+{
+    struct lab *lab = *state;
+    enum { TIMERS = 200 };
+    gr_pid pid = spawn_diary(lab);
+    plan plans[TIMERS];
+    char want[32];
+
+    for (int64_t i = 0; i < TIMERS; i++) {
+        plans[i] = (plan){1 + i * 37 % TIMERS, 0, i, {0}};
+        assert_int_equal(lab_make(lab, pid, act_start, &plans[i]), GR_OK);
+    }
+    lab_advance(lab, TIMERS);
+    for (int64_t i = 0; i < TIMERS; i++) {
+        (void)snprintf(want, sizeof(want), "%lld at %lld", (long long)i,
+                       (long long)plans[i].delay_ms);
+        assert_int_equal(lab_count(lab, want), 1);
+    }
+}
+
+static void negative_times_are_refused(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+
+    assert_int_equal(lab_make(lab, pid, act_start, &(plan){-1, 0, 1, {0}}), GR_EINVAL);
+    assert_int_equal(lab_make(lab, pid, act_start, &(plan){1, -1, 1, {0}}), GR_EINVAL);
+    assert_int_equal(gr_stepped_next_ms(lab->stepped), INT64_MAX);
+}
+
+static void a_delay_of_nothing_and_one_of_forever(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = spawn_diary(lab);
+    plan soon = {0, 0, 1, {0}};
+    plan never = {GR_FOREVER, 0, 2, {0}};
+
+    assert_int_equal(lab_make(lab, pid, act_start, &soon), GR_OK);
+    lab_advance(lab, 0);
+    lab_assert_notes(lab, "1 at", "1 at 0");
+    assert_int_equal(lab_make(lab, pid, act_start, &never), GR_OK); /* no overflow */
+    lab_advance(lab, INT64_C(1000) * 86400 * 3650);
+    lab_assert_notes(lab, "2 at", "");
+}
+
+static gr_err act_start_and_fail(gr_context *ctx, struct lab *lab, void *arg)
+{
+    (void)act_start(ctx, lab, arg);
+    return gr_fatal(GR_EFAILED, "after starting a timer");
+}
+
+static void a_restart_leaves_no_timer_to_nobody(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = lab_spawn(lab, "a");
+    plan often = {10, 10, 1, {0}};
+
+    lab_do(lab, pid, act_start_and_fail, &often);
+    lab_wait_times(lab, "a started", 2);
+    gr_send_stop(lab->sys, pid);
+    lab_advance(lab, 100);
+    assert_int_equal(gr_stepped_next_ms(lab->stepped), INT64_MAX);
+    assert_int_equal(lab_dead(lab), 0);
+}
+
+static void r22_on_threads_time_is_real(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = lab_spawn(lab, "a");
+    plan once = {5, 0, 1, {0}};
+    plan often = {1, 2, 2, {0}};
+    int64_t before = gr_system_now(lab->sys);
+
+    assert_int_equal(lab_make(lab, pid, act_start, &once), GR_OK);
+    assert_int_equal(lab_make(lab, pid, act_start, &often), GR_OK);
+    lab_wait(lab, "a 1");
+    assert_true(gr_system_now(lab->sys) - before >= 5);
+    lab_wait_times(lab, "a 2", 10);
+    assert_true(gr_system_now(lab->sys) - before >= 1 + 9 * 2);
+    assert_int_equal(lab_make(lab, pid, act_cancel, &often), GR_OK);
+    assert_int_equal(lab_count(lab, "a 1"), 1);
+}
+
+/* ---- alarms */
+
+typedef struct bell {
+    gr_alarm alarm;
+    struct lab *lab;
+    const char *name;
+    int64_t again_ms; /* sets itself again by so much; 0: not */
+} bell;
+
+static void ring(void *arg)
+{
+    bell *mine = arg;
+
+    lab_note(mine->lab, "%s rings", mine->name);
+    if (mine->again_ms != 0) {
+        gr_alarm_set(&mine->alarm, gr_system_now(mine->lab->sys) + mine->again_ms);
+    }
+}
+
+static void an_alarm_rings_when_set_and_not_when_cleared(void **state)
+{
+    struct lab *lab = *state;
+    int64_t now = gr_system_now(lab->sys);
+    bell a = {.lab = lab, .name = "a"};
+    bell b = {.lab = lab, .name = "b"};
+
+    gr_alarm_init(&a.alarm, lab->sys, ring, &a);
+    gr_alarm_init(&b.alarm, lab->sys, ring, &b);
+    gr_alarm_set(&a.alarm, now + 10);
+    gr_alarm_set(&b.alarm, now + 5);
+    assert_int_equal(gr_stepped_next_ms(lab->stepped), now + 5);
+    gr_alarm_clear(&b.alarm);
+    gr_alarm_clear(&b.alarm);
+    lab_advance(lab, 20);
+    lab_assert_notes(lab, "", "a rings");
+    gr_alarm_set(&b.alarm, now); /* in the past: at once */
+    lab_advance(lab, 0);
+    lab_assert_notes(lab, "", "a rings|b rings");
+    gr_alarm_set(&a.alarm, now + 100);
+    gr_alarm_set(&a.alarm, now + 30); /* set again: the later word counts */
+    lab_advance(lab, 10);
+    lab_assert_notes(lab, "", "a rings|b rings|a rings");
+    lab_advance(lab, 100);
+    lab_assert_notes(lab, "", "a rings|b rings|a rings");
+    gr_alarm_fini(&a.alarm);
+    gr_alarm_fini(&b.alarm);
+}
+
+static void an_alarm_may_set_itself_again(void **state)
+{
+    struct lab *lab = *state;
+    bell a = {.lab = lab, .name = "a", .again_ms = 1};
+
+    gr_alarm_init(&a.alarm, lab->sys, ring, &a);
+    gr_alarm_set(&a.alarm, gr_system_now(lab->sys));
+    if (lab->stepped != NULL) {
+        lab_advance(lab, 5);
+    }
+    lab_wait_times(lab, "a rings", 5);
+    gr_alarm_fini(&a.alarm); /* also while it runs and sets itself */
+}
+
+static void ring_and_end(void *arg)
+{
+    bell *mine = arg;
+
+    gr_alarm_fini(&mine->alarm); /* from inside: does not wait for itself */
+    lab_note(mine->lab, "%s ended", mine->name);
+}
+
+static void an_alarm_may_end_inside_its_own_function(void **state)
+{
+    struct lab *lab = *state;
+    bell a = {.lab = lab, .name = "a"};
+
+    gr_alarm_init(&a.alarm, lab->sys, ring_and_end, &a);
+    gr_alarm_set(&a.alarm, gr_system_now(lab->sys) + 1);
+    if (lab->stepped != NULL) {
+        lab_advance(lab, 1);
+    }
+    lab_wait(lab, "a ended");
+}
+
+static void after_fini_an_alarm_is_not_running(void **state)
+{
+    struct lab *lab = *state;
+
+    for (size_t i = 0; i < lab_scaled(2000); i++) {
+        bell *a = calloc(1, sizeof(*a));
+
+        assert_non_null(a);
+        a->lab = lab;
+        a->name = "a";
+        gr_alarm_init(&a->alarm, lab->sys, ring, a);
+        gr_alarm_set(&a->alarm, gr_system_now(lab->sys)); /* may be running at this moment */
+        gr_alarm_fini(&a->alarm);
+        free(a); /* a sanitizer sees a use after this */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAB_STEPPED(r22_a_timer_without_a_period_fires_once),
+        LAB_STEPPED(r22_a_repeating_timer_does_not_drift),
+        LAB_STEPPED(r22_a_stalled_system_does_not_shift_the_ticks),
+        LAB_STEPPED(r22_a_timer_cancelled_before_its_first_tick_sends_nothing),
+        LAB_STEPPED(r22_a_repeating_timer_is_cancelled_between_ticks),
+        LAB_STEPPED(r22_cancelling_one_timer_leaves_the_others),
+        LAB_STEPPED(r22_timers_are_gone_with_their_actor),
+        LAB_STEPPED(r22_many_timers_fire_in_the_order_of_their_times),
+        LAB_STEPPED(negative_times_are_refused),
+        LAB_STEPPED(a_delay_of_nothing_and_one_of_forever),
+        LAB_STEPPED(a_restart_leaves_no_timer_to_nobody),
+        LAB_THREADS(r22_on_threads_time_is_real),
+        LAB_STEPPED(an_alarm_rings_when_set_and_not_when_cleared),
+        LAB_BOTH(an_alarm_may_set_itself_again),
+        LAB_BOTH(an_alarm_may_end_inside_its_own_function),
+        LAB_BOTH(after_fini_an_alarm_is_not_running),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
