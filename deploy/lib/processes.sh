@@ -40,14 +40,11 @@ run_end() {
 }
 
 # child_start NAME COMMAND...: what it says on stdout goes to $work/NAME.out as it is read, stderr to $work/NAME.log.
-#
-# It gets a session of its own, so that Ctrl-C reaches this shell only, which then ends it in good order; and SIGTERM from the
-# kernel should this shell be killed.
 child_start() {
     local name=$1 pipe=$work/$1.pipe fd
     shift
     mkfifo "$pipe"
-    setsid setpriv --pdeathsig TERM "$@" </dev/null >"$pipe" 2>>"$work/$name.log" &
+    child_command "$@" </dev/null >"$pipe" 2>>"$work/$name.log" &
     child_opened "$name" $! "$pipe"
 }
 
@@ -57,11 +54,18 @@ child_start_talkative() {
     local name=$1 expression=$2 pipe=$work/$1.pipe pid
     shift 2
     mkfifo "$pipe" "$pipe.all"
-    setsid setpriv --pdeathsig TERM "$@" </dev/null >"$pipe.all" 2>>"$work/$name.log" &
+    child_command "$@" </dev/null >"$pipe.all" 2>>"$work/$name.log" &
     pid=$!
     setsid sed -u -n -e "w $work/$name.out" -e "/$expression/p" <"$pipe.all" >"$pipe" &
     child_opened "$name" "$pid" "$pipe"
     rm -f "$pipe.all"
+}
+
+# Becomes the command, in a session of its own, so that Ctrl-C reaches this shell only, which then ends the command in good order.
+# The kernel sends it SIGTERM should this shell be killed. SIGINT means to it what it means to a command in a terminal; a shell
+# has what it starts in the background ignore it.
+child_command() {
+    exec setsid env --default-signal=INT,QUIT setpriv --pdeathsig TERM "$@"
 }
 
 # Both ends of a pipe wait for each other in open().

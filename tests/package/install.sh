@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# An installed Granary as other projects see it: in a fresh prefix, from build/release.
+#
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck source=tests/lib/cases.sh
+. "$(dirname "$0")/../lib/cases.sh"
+
+release=$root/build/release
+
+# Builds and installs into $work/prefix; what other cases have built is built already.
+install_granary() {
+    {
+        [[ -f $release/build.ninja ]] || cmake -S "$root" -B "$release" -G Ninja -DCMAKE_BUILD_TYPE=Release
+        ninja -C "$release"
+        cmake --install "$release" --prefix "$work/prefix"
+    } >"$work/install.log" 2>&1 || {
+        tail -n 20 "$work/install.log" >&2
+        fail "Granary cannot be built and installed"
+    }
+}
+
+case_shared_libraries_export_the_public_names_only() {
+    install_granary
+    local library name
+    for library in "$work"/prefix/lib/libgranary_{runtime,remote,cluster}.so; do
+        while IFS= read -r name; do
+            [[ $name == gr_* ]] || fail "$(basename "$library") exports $name"
+        done < <(nm -D --defined-only "$library" | awk '$2 ~ /[A-Z]/ { print $3 }')
+    done
+}
+
+case_nothing_installed_names_a_folder_of_this_machine() {
+    install_granary
+    local found
+    found=$(grep -rlF -e "$root" "$work/prefix/include" "$work/prefix/lib/cmake" "$work/prefix/lib/pkgconfig" || true)
+    [[ -z $found ]] || fail "the source folder is named in: $found"
+}
+
+case_private_headers_are_not_installed() {
+    install_granary
+    [[ ! -e $work/prefix/include/gri ]]
+    (cd "$work/prefix/include/granary" && ls -- *.h) | LC_ALL=C sort >"$work/installed"
+    { ls "$root"/{runtime,remote,cluster}/include/granary; echo pid.pb-c.h; echo options.pb-c.h; } |
+        grep '\.h$' | LC_ALL=C sort >"$work/expected"
+    diff "$work/expected" "$work/installed" >&2 || fail "other headers are installed than those in include/granary"
+}
+
+case_another_minor_version_is_refused() {
+    install_granary
+    mkdir "$work/project"
+    printf 'cmake_minimum_required(VERSION 3.22)\nproject(other C)\nfind_package(granary 0.2 REQUIRED)\n' >"$work/project/CMakeLists.txt"
+    expect_status 1 cmake -S "$work/project" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix"
+    expect_text "$work/err" 'compatible with requested version'
+}
+
+# The package goes on working where it has been moved to; every library of it links, shared and static.
+case_each_layer_links_alone_shared_and_static_also_when_moved() {
+    install_granary
+    mv "$work/prefix" "$work/moved"
+    mkdir "$work/project"
+    cat >"$work/project/local.c" <<'CODE'
+#include <granary/runtime.h>
+int main(void)
+{
+    gr_system *sys = NULL;
+    gr_err err = gr_system_new(NULL, &sys);
+
+    gr_system_free(sys);
+    return err == GR_OK ? 0 : 1;
+}
+CODE
+    sed -e 's/runtime.h/remote.h/' "$work/project/local.c" >"$work/project/far.c"
+    sed -e 's/runtime.h/cluster.h/' "$work/project/local.c" >"$work/project/grains.c"
+    cat >"$work/project/CMakeLists.txt" <<'PROJECT'
+cmake_minimum_required(VERSION 3.22)
+project(layers C)
+find_package(granary 0.1 REQUIRED)
+foreach(kind "" -static)
+  add_executable(local${kind} local.c)
+  target_link_libraries(local${kind} PRIVATE granary::runtime${kind})
+  add_executable(far${kind} far.c)
+  target_link_libraries(far${kind} PRIVATE granary::remote${kind})
+  add_executable(grains${kind} grains.c)
+  target_link_libraries(grains${kind} PRIVATE granary::cluster${kind})
+endforeach()
+PROJECT
+    expect_status 0 cmake -S "$work/project" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/moved"
+    expect_status 0 ninja -C "$work/build"
+    local program
+    for program in local far grains; do
+        expect_status 0 "$work/build/$program"
+        expect_status 0 "$work/build/$program-static"
+        if ldd "$work/build/$program-static" | grep -q granary; then
+            fail "$program-static needs a shared library of Granary"
+        fi
+    done
+}
+
+case_pkg_config_knows_every_layer() {
+    install_granary
+    export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
+    local package
+    for package in granary-runtime:runtime granary-remote:remote granary:cluster; do
+        printf '#include <granary/%s.h>\nint main(void) { return gr_last_error()->code; }\n' "${package#*:}" >"$work/main.c"
+        # shellcheck disable=SC2046 # several words are meant
+        expect_status 0 gcc -std=c11 "$work/main.c" $(pkg-config --cflags --libs "${package%:*}") -o "$work/main"
+        expect_status 0 env LD_LIBRARY_PATH="$work/prefix/lib" "$work/main"
+    done
+    [[ $(pkg-config --modversion granary) = "$(sed -nE 's/^project\(granary VERSION ([0-9.]+).*/\1/p' "$root/CMakeLists.txt")" ]]
+}
+
+# Every example is a project of its own that builds without a warning, with gcc and with clang.
+case_examples_build_against_it() {
+    install_granary
+    local example name
+    for example in "$root"/examples/*/CMakeLists.txt; do
+        example=$(dirname "$example")
+        name=$(basename "$example")
+        expect_status 0 cmake -S "$example" -B "$work/$name" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" \
+            -DCMAKE_C_FLAGS='-Wall -Wextra -Wconversion -Werror'
+        expect_status 0 ninja -C "$work/$name"
+        expect_status 0 cmake -S "$example" -B "$work/$name-clang" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" \
+            -DCMAKE_C_COMPILER="$(command -v clang || command -v clang-14)" -DCMAKE_C_FLAGS='-Wall -Wextra -Wconversion -Werror'
+        expect_status 0 ninja -C "$work/$name-clang"
+    done
+}
+
+run_cases "$@"
