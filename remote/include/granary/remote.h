@@ -50,8 +50,10 @@ typedef struct gr_remote_options {
  *
  * Owns:    yours: gr_remote_stop() and gr_remote_free() it before the system.
  * Errors:  GR_EINVAL a bad option or address, GR_EEXIST the address is in use, GR_EREFUSED
- * listening beyond loopback without TLS and without `insecure`, GR_EIO, GR_ENOMEM. The detail names
- * the value and the remedy. Thread:  any but handlers. Units:   none.
+ *          listening beyond loopback without TLS and without `insecure`, GR_EIO, GR_ENOMEM. The
+ *          detail names the value and the remedy.
+ * Thread:  any but handlers.
+ * Units:   none.
  */
 GR_API GR_MUST_CHECK gr_err gr_remote_start(gr_system *sys, const gr_remote_options *options,
                                             gr_remote **out_remote);
@@ -114,8 +116,9 @@ GR_API GR_MUST_CHECK gr_err gr_remote_publish(gr_remote *remote, const char *nam
  *
  * Owns:    a value: the other system's part of its pids.
  * Errors:  GR_EINVAL a bad address, GR_EUNREACHABLE nobody answers there in time, GR_EREFUSED or
- * GR_EMISMATCH with the reason given by the other side, GR_ESTOPPED. Thread:  any; in a handler the
- * fiber waits. Units:   milliseconds.
+ *          GR_EMISMATCH with the reason given by the other side, GR_ESTOPPED.
+ * Thread:  any; in a handler the fiber waits.
+ * Units:   milliseconds.
  */
 GR_API GR_MUST_CHECK gr_err gr_remote_connect(gr_remote *remote, const char *address,
                                               int64_t timeout_ms, uint64_t *out_node);

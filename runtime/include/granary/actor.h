@@ -76,9 +76,11 @@ typedef struct gr_props {
  * Starts an actor without a parent.
  *
  * Owns:    copies `props` and `name` (NULL: no name); `props->arg` is taken on every path when
- * arg_free is set. Errors:  GR_EINVAL a bad name or props, GR_EEXIST the name is taken, GR_ESTOPPED
- * the system is stopping, GR_ENOMEM, or what the started hook returned. Thread:  any. The started
- * hook runs before this returns, on the caller's stack. Units:   none.
+ *          arg_free is set.
+ * Errors:  GR_EINVAL a bad name or props, GR_EEXIST the name is taken, GR_ESTOPPED the system is
+ *          stopping, GR_ENOMEM, or what the started hook returned.
+ * Thread:  any. The started hook runs before this returns, on the caller's stack.
+ * Units:   none.
  */
 GR_API GR_MUST_CHECK gr_err gr_spawn(gr_system *sys, const gr_props *props, const char *name,
                                      gr_pid *out_pid);
@@ -99,8 +101,10 @@ GR_API GR_MUST_CHECK gr_err gr_spawn_child(gr_context *ctx, const gr_props *prop
  *
  * Owns:    takes `take_msg` on every path; what cannot be delivered becomes a dead letter.
  * Errors:  GR_EDEAD no such actor, GR_EFULL its mailbox (or the way to its node) is full, GR_EINVAL
- * the null pid, GR_EUNREACHABLE a pid of another system that nothing here can reach, GR_ENOMEM
- * `take_msg` is NULL. GR_OK means queued here, not handled. Thread:  any. Units:   none.
+ *          the null pid, GR_EUNREACHABLE a pid of another system that nothing here can reach,
+ *          GR_ENOMEM `take_msg` is NULL. GR_OK means queued here, not handled.
+ * Thread:  any.
+ * Units:   none.
  */
 GR_API gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *take_msg);
 
@@ -110,7 +114,8 @@ GR_API gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *take_msg);
  * Owns:    takes `take_msg` on every path.
  * Errors:  as gr_send(), GR_EFULL only when there was no room in time.
  * Thread:  any. In a handler the fiber waits, elsewhere the thread. Waiting senders get room in
- * turn. Units:   milliseconds; GR_FOREVER = no limit.
+ *          turn.
+ * Units:   milliseconds; GR_FOREVER = no limit.
  */
 GR_API gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *take_msg, int64_t timeout_ms);
 
@@ -119,10 +124,11 @@ GR_API gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *take_msg, int64_t 
  *
  * Owns:    takes `take_msg` on every path; `*out_reply` is yours: gr_msg_unref() it.
  * Errors:  GR_EDEAD no such actor or it ended before it answered, GR_EFULL, GR_ETIMEDOUT no reply
- * in time, GR_EUNKNOWN its node was lost after the request was sent, GR_ENOTRUN ... before it was
- * sent, GR_ESTOPPED or GR_ERESTARTED the waiting actor was stopped or restarted, or the error that
- * was the answer. Thread:  any. In a handler the fiber waits and the worker goes on; elsewhere the
- * thread blocks. Units:   milliseconds; GR_FOREVER = no limit.
+ *          in time, GR_EUNKNOWN its node was lost after the request was sent, GR_ENOTRUN ... before
+ *          it was sent, GR_ESTOPPED or GR_ERESTARTED the waiting actor was stopped or restarted, or
+ *          the error that was the answer.
+ * Thread:  any. In a handler the fiber waits and the worker goes on; elsewhere the thread blocks.
+ * Units:   milliseconds; GR_FOREVER = no limit.
  */
 GR_API GR_MUST_CHECK gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *take_msg,
                                        int64_t timeout_ms, gr_msg **out_reply);

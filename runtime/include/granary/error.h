@@ -71,7 +71,9 @@ typedef struct gr_error {
  *
  * Owns:    borrowed: a constant.
  * Errors:  none; "GR_EAPP" for the application's own codes and "GR_E?" for numbers that are no
- * code. Thread:  any. Units:   none.
+ *          code.
+ * Thread:  any.
+ * Units:   none.
  */
 GR_API const char *gr_err_name(gr_err code);
 

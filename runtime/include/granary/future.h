@@ -29,7 +29,9 @@ GR_API GR_MUST_CHECK gr_err gr_future_new(gr_system *sys, int64_t timeout_ms,
  *
  * Owns:    takes `take_msg` on every path; the future is yours: gr_future_unref() it.
  * Errors:  GR_ENOMEM, GR_ESTOPPED. What becomes of the request, undeliverable included, is in the
- * future. Thread:  any. Units:   milliseconds; GR_FOREVER = no limit.
+ *          future.
+ * Thread:  any.
+ * Units:   milliseconds; GR_FOREVER = no limit.
  */
 GR_API GR_MUST_CHECK gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *take_msg,
                                               int64_t timeout_ms, gr_future **out_future);
@@ -38,7 +40,8 @@ GR_API GR_MUST_CHECK gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg 
  * Waits for a future.
  *
  * Owns:    `*out_reply` is yours: gr_msg_unref() it. Every wait on the same future gets the same
- * message. Errors:  GR_ETIMEDOUT this wait or the future ran out of time; else as gr_request().
+ *          message.
+ * Errors:  GR_ETIMEDOUT this wait or the future ran out of time; else as gr_request().
  * Thread:  any. In a handler the fiber waits, elsewhere the thread blocks.
  * Units:   milliseconds from now; GR_FOREVER = only the future's own limit.
  */

@@ -57,8 +57,9 @@ GR_API GR_MUST_CHECK gr_err gr_system_new(const gr_system_options *options, gr_s
  *
  * Owns:    nothing.
  * Errors:  GR_ETIMEDOUT a handler did not return in time: the detail names it; GR_EINVAL called
- * from a handler. Stopping twice is harmless. Thread:  any but handlers. Units:   milliseconds;
- * GR_FOREVER = no limit.
+ *          from a handler. Stopping twice is harmless.
+ * Thread:  any but handlers.
+ * Units:   milliseconds; GR_FOREVER = no limit.
  */
 GR_API gr_err gr_system_stop(gr_system *sys, int64_t timeout_ms);
 
