@@ -1,0 +1,314 @@
+/*
+ * What extenders build on: processes of one's own, well-known slots, pids of other systems, signals.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "lab.h"
+
+#include <stdatomic.h>
+
+/* ---- processes of one's own */
+
+typedef struct post_box {
+    struct lab *lab;
+    const char *name;
+    atomic_size_t delivered;
+} post_box;
+
+static void box_deliver(void *self, gr_pid pid, gr_msg *take_msg)
+{
+    post_box *box = self;
+    const lab_word *word = gr_msg_read(take_msg, &lab_word_type);
+
+    (void)pid;
+    /* Relaxed: a plain count. */
+    (void)atomic_fetch_add_explicit(&box->delivered, 1, memory_order_relaxed);
+    if (word != NULL && word->number >= 0) {
+        lab_note(box->lab, "%s got %lld", box->name, (long long)word->number);
+    }
+    take_msg = gr_msg_unref(take_msg);
+}
+
+static void box_closed(void *self)
+{
+    post_box *box = self;
+
+    lab_note(box->lab, "%s closed", box->name);
+}
+
+static const gr_process_ops box_ops = {.version = GR_PROCESS_VERSION,
+                                       .type_name = "post box",
+                                       .deliver = box_deliver,
+                                       .closed = box_closed};
+
+static void a_process_takes_messages_in_the_senders_thread(void **state)
+{
+    struct lab *lab = *state;
+    post_box box = {.lab = lab, .name = "box"};
+    gr_pid pid = gr_pid_null();
+
+    assert_int_equal(gr_process_open(lab->sys, &box_ops, &box, 0, &pid), GR_OK);
+    assert_true(pid.slot >= GR_SLOTS_WELL_KNOWN);
+    lab_tell(lab, pid, 1);
+    lab_assert_notes(lab, "box", "box got 1"); /* at once */
+    gr_process_close(lab->sys, pid);
+    gr_process_close(lab->sys, pid);
+    lab_assert_notes(lab, "box", "box got 1|box closed");
+    assert_int_equal(gr_send(lab->sys, pid, lab_word_new(2)), GR_EDEAD);
+    assert_int_equal(lab_dead(lab), 1);
+}
+
+static void a_well_known_slot_has_a_fixed_address_and_one_owner(void **state)
+{
+    struct lab *lab = *state;
+    post_box first = {.lab = lab, .name = "first"};
+    post_box second = {.lab = lab, .name = "second"};
+    gr_pid pid = gr_pid_null();
+    gr_pid other = gr_pid_null();
+
+    assert_int_equal(gr_process_open(lab->sys, &box_ops, &first, GR_SLOT_REMOTE, &pid), GR_OK);
+    assert_true(gr_pid_equal(pid, gr_pid_well_known(gr_system_node(lab->sys), GR_SLOT_REMOTE)));
+    assert_int_equal(gr_process_open(lab->sys, &box_ops, &second, GR_SLOT_REMOTE, &other),
+                     GR_EEXIST);
+    assert_true(gr_pid_is_null(other));
+    assert_int_equal(gr_process_open(lab->sys, &box_ops, &second, GR_SLOT_CLUSTER, &other), GR_OK);
+    lab_tell(lab, pid, 1);
+    lab_tell(lab, other, 2);
+    gr_process_close(lab->sys, pid);
+    gr_process_close(lab->sys, other);
+    lab_assert_notes(lab, "first", "first got 1|first closed");
+    lab_assert_notes(lab, "second", "second got 2|second closed");
+}
+
+typedef struct closer {
+    post_box box;
+    gr_pid pid;
+} closer;
+
+static void deliver_and_close(void *self, gr_pid pid, gr_msg *take_msg)
+{
+    closer *me = self;
+
+    take_msg = gr_msg_unref(take_msg);
+    gr_process_close(me->box.lab->sys, pid);
+    lab_note(me->box.lab, "%s delivered", me->box.name);
+}
+
+static void closer_closed(void *self)
+{
+    box_closed(&((closer *)self)->box);
+}
+
+static void a_process_may_close_itself_while_it_delivers(void **state)
+{
+    struct lab *lab = *state;
+    const gr_process_ops ops = {.version = GR_PROCESS_VERSION,
+                                .type_name = "closer",
+                                .deliver = deliver_and_close,
+                                .closed = closer_closed};
+    closer me = {{.lab = lab, .name = "c"}, gr_pid_null()};
+
+    assert_int_equal(gr_process_open(lab->sys, &ops, &me, 0, &me.pid), GR_OK);
+    lab_tell(lab, me.pid, 1);
+    lab_assert_notes(lab, "c", "c delivered|c closed"); /* after the last delivery has returned */
+    assert_int_equal(gr_send(lab->sys, me.pid, lab_word_new(2)), GR_EDEAD);
+}
+
+typedef struct bombard {
+    gr_system *sys;
+    gr_pid to;
+    atomic_size_t accepted;
+} bombard;
+
+static void *bombard_it(void *arg)
+{
+    bombard *me = arg;
+
+    for (size_t i = 0; i < lab_scaled(20000); i++) {
+        if (gr_send(me->sys, me->to, lab_word_new(-1)) == GR_OK) {
+            /* Relaxed: a plain count, read after the join. */
+            (void)atomic_fetch_add_explicit(&me->accepted, 1, memory_order_relaxed);
+        }
+    }
+    return NULL;
+}
+
+static void after_closed_no_delivery_is_running(void **state)
+{
+    struct lab *lab = *state;
+
+    for (size_t round = 0; round < 20; round++) {
+        post_box *box = calloc(1, sizeof(*box));
+        bombard threads_share = {.sys = lab->sys};
+        pthread_t threads[2];
+        char name[16];
+        char note[32];
+
+        assert_non_null(box);
+        (void)snprintf(name, sizeof(name), "box %zu", round);
+        (void)snprintf(note, sizeof(note), "box %zu closed", round);
+        box->lab = lab;
+        box->name = name;
+        assert_int_equal(gr_process_open(lab->sys, &box_ops, box, 0, &threads_share.to), GR_OK);
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(pthread_create(&threads[i], NULL, bombard_it, &threads_share), 0);
+        }
+        /* Relaxed: any moment in the middle will do. */
+        LAB_EVENTUALLY(lab, atomic_load_explicit(&box->delivered, memory_order_relaxed) > 10);
+        gr_process_close(lab->sys, threads_share.to);
+        lab_wait(lab, note);
+        /* Relaxed: no delivery runs any more. */
+        size_t delivered = atomic_load_explicit(&box->delivered, memory_order_relaxed);
+        free(box); /* a sanitizer sees a delivery after this */
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        }
+        /* Relaxed: the threads have been joined. */
+        assert_int_equal(atomic_load_explicit(&threads_share.accepted, memory_order_relaxed),
+                         delivered);
+    }
+}
+
+static void r33_no_process_opens_after_the_stop(void **state)
+{
+    struct lab *lab = *state;
+    post_box box = {.lab = lab, .name = "box"};
+    gr_pid pid = gr_pid_null();
+
+    assert_int_equal(gr_system_stop(lab->sys, GR_FOREVER), GR_OK);
+    assert_int_equal(gr_process_open(lab->sys, &box_ops, &box, 0, &pid), GR_ESTOPPED);
+}
+
+/* ---- pids of other systems */
+
+typedef struct abroad {
+    struct lab *lab;
+} abroad;
+
+static gr_err abroad_send(void *self, gr_pid to, gr_msg *take_msg, int64_t deadline_ms)
+{
+    abroad *me = self;
+    const lab_word *word = gr_msg_read(take_msg, &lab_word_type);
+    int64_t number = word == NULL ? -1 : word->number;
+
+    lab_note(me->lab, "abroad %u got %lld %s", to.slot, (long long)number,
+             deadline_ms == 0 ? "now" : "by a deadline");
+    if (number == 99) {
+        gr_dead_letter_add(me->lab->sys, to, take_msg, GR_DEAD_FULL, GR_EFULL);
+        return GR_EFULL;
+    }
+    if (!gr_pid_is_null(gr_msg_sender(take_msg))) {
+        (void)gr_send(me->lab->sys, gr_msg_sender(take_msg), lab_word_new(number + 1));
+    }
+    take_msg = gr_msg_unref(take_msg);
+    return GR_OK;
+}
+
+static gr_err abroad_signal(void *self, const gr_signal *signal)
+{
+    abroad *me = self;
+
+    lab_note(me->lab, "abroad %u signal %d%s", signal->to.slot, (int)signal->kind,
+             gr_pid_is_null(signal->from) ? "" : " from somebody");
+    return GR_OK;
+}
+
+static const gr_foreign_ops abroad_ops = {
+    .version = GR_FOREIGN_VERSION, .send = abroad_send, .signal = abroad_signal};
+
+static void foreign_pids_go_to_the_foreign_table(void **state)
+{
+    struct lab *lab = *state;
+    abroad me = {lab};
+    gr_pid there = {gr_system_node(lab->sys) + 1, 50, 1};
+    gr_pid a = lab_spawn(lab, "a");
+    gr_msg *reply = NULL;
+
+    gr_system_set_foreign(lab->sys, &abroad_ops, &me);
+    lab_tell(lab, there, 1);
+    assert_int_equal(gr_send_wait(lab->sys, there, lab_word_new(2), 1000), GR_OK);
+    assert_int_equal(gr_send(lab->sys, there, lab_word_new(99)), GR_EFULL);
+    assert_int_equal(gr_request(lab->sys, there, lab_word_new(3), GR_FOREVER, &reply), GR_OK);
+    assert_int_equal(((const lab_word *)gr_msg_read(reply, &lab_word_type))->number, 4);
+    reply = gr_msg_unref(reply);
+    gr_send_stop(lab->sys, there);
+    gr_send_poison(lab->sys, there);
+    assert_int_equal(lab_make(lab, a, lab_act_watch, &there), GR_OK);
+    assert_int_equal(lab_make(lab, a, lab_act_unwatch, &there), GR_OK);
+    lab_assert_notes(lab, "abroad",
+                     "abroad 50 got 1 now|abroad 50 got 2 by a deadline|abroad 50 got 99 now|"
+                     "abroad 50 got 3 now|abroad 50 signal 1|abroad 50 signal 2|"
+                     "abroad 50 signal 3 from somebody|abroad 50 signal 4 from somebody");
+    gr_system_set_foreign(lab->sys, NULL, NULL);
+    assert_int_equal(gr_send(lab->sys, there, lab_word_new(5)), GR_EUNREACHABLE);
+    assert_int_equal(lab_count(lab, "abroad 50 got 5 now"), 0);
+}
+
+static void the_end_of_a_foreign_actor_is_told_once(void **state)
+{
+    struct lab *lab = *state;
+    abroad me = {lab};
+    gr_pid there = {gr_system_node(lab->sys) + 1, 50, 1};
+    gr_pid a = lab_spawn(lab, "a");
+    gr_signal ended = {GR_SIGNAL_TERMINATED, a, there, GR_REASON_NODE_LOST};
+
+    gr_system_set_foreign(lab->sys, &abroad_ops, &me);
+    assert_int_equal(lab_make(lab, a, lab_act_watch, &there), GR_OK);
+    assert_int_equal(gr_signal_send(lab->sys, &ended), GR_OK);
+    assert_int_equal(gr_signal_send(lab->sys, &ended), GR_OK);
+    lab_wait(lab, "a sees node-lost");
+    lab_flush(lab, a);
+    assert_int_equal(lab_count(lab, "a sees node-lost"), 1);
+    gr_system_set_foreign(lab->sys, NULL, NULL);
+}
+
+static void an_actor_that_ends_tells_its_foreign_watchers(void **state)
+{
+    struct lab *lab = *state;
+    abroad me = {lab};
+    gr_pid a = lab_spawn(lab, "a");
+    gr_pid there = {gr_system_node(lab->sys) + 1, 51, 1};
+    gr_signal watch = {GR_SIGNAL_WATCH, a, there, (gr_reason)0};
+
+    gr_system_set_foreign(lab->sys, &abroad_ops, &me);
+    assert_int_equal(gr_signal_send(lab->sys, &watch), GR_OK);
+    gr_send_stop(lab->sys, a);
+    lab_wait(lab, "abroad 51 signal 5 from somebody");
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+    (void)gr_signal_send(lab->sys, &watch); /* of a dead one: told at once */
+    lab_wait_times(lab, "abroad 51 signal 5 from somebody", 2);
+    gr_system_set_foreign(lab->sys, NULL, NULL);
+}
+
+static void signals_stop_and_poison_as_the_calls_do(void **state)
+{
+    struct lab *lab = *state;
+    gr_signal stop = {GR_SIGNAL_STOP, lab_spawn(lab, "a"), gr_pid_null(), (gr_reason)0};
+    gr_signal poison = {GR_SIGNAL_POISON, lab_spawn(lab, "b"), gr_pid_null(), (gr_reason)0};
+
+    assert_int_equal(gr_signal_send(lab->sys, &stop), GR_OK);
+    assert_int_equal(gr_signal_send(lab->sys, &poison), GR_OK);
+    lab_wait(lab, "a stopped stopped");
+    lab_wait(lab, "b stopped stopped");
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+    assert_int_equal(gr_signal_send(lab->sys, &stop), GR_EDEAD);
+    stop.to.node++;
+    assert_int_equal(gr_signal_send(lab->sys, &stop), GR_EUNREACHABLE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAB_BOTH(a_process_takes_messages_in_the_senders_thread),
+        LAB_BOTH(a_well_known_slot_has_a_fixed_address_and_one_owner),
+        LAB_BOTH(a_process_may_close_itself_while_it_delivers),
+        LAB_THREADS(after_closed_no_delivery_is_running),
+        LAB_BOTH(r33_no_process_opens_after_the_stop),
+        LAB_BOTH(foreign_pids_go_to_the_foreign_table),
+        LAB_BOTH(the_end_of_a_foreign_actor_is_told_once),
+        LAB_BOTH(an_actor_that_ends_tells_its_foreign_watchers),
+        LAB_BOTH(signals_stop_and_poison_as_the_calls_do),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
