@@ -15,14 +15,15 @@
 static _Atomic uint64_t counted;
 static _Atomic uint64_t failing; /* the number of the allocation that fails; 0: none */
 
-static bool may_allocate(void)
+bool gri_mem_allowed(void)
 {
     uint64_t nth = atomic_load_explicit(&failing, memory_order_relaxed); /* publishes nothing */
 
     if (__builtin_expect(nth == 0, 1)) {
         return true;
     }
-    return atomic_fetch_add_explicit(&counted, 1, memory_order_relaxed) + 1 != nth; /* a plain count */
+    return atomic_fetch_add_explicit(&counted, 1, memory_order_relaxed) + 1 !=
+           nth; /* a plain count */
 }
 
 void gri_mem_fail_nth(uint64_t nth)
@@ -38,22 +39,22 @@ uint64_t gri_mem_count(void)
 
 void *gri_alloc(size_t bytes)
 {
-    return may_allocate() ? malloc(bytes == 0 ? 1 : bytes) : NULL;
+    return gri_mem_allowed() ? malloc(bytes == 0 ? 1 : bytes) : NULL;
 }
 
 void *gri_calloc(size_t count, size_t bytes)
 {
-    return may_allocate() ? calloc(count == 0 ? 1 : count, bytes == 0 ? 1 : bytes) : NULL;
+    return gri_mem_allowed() ? calloc(count == 0 ? 1 : count, bytes == 0 ? 1 : bytes) : NULL;
 }
 
 void *gri_realloc(void *block, size_t bytes)
 {
-    return may_allocate() ? realloc(block, bytes == 0 ? 1 : bytes) : NULL;
+    return gri_mem_allowed() ? realloc(block, bytes == 0 ? 1 : bytes) : NULL;
 }
 
 void *gri_alloc_aligned(size_t alignment, size_t bytes)
 {
-    return may_allocate() ? aligned_alloc(alignment, bytes) : NULL;
+    return gri_mem_allowed() ? aligned_alloc(alignment, bytes) : NULL;
 }
 
 void gri_free(void *block)

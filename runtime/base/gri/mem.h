@@ -8,6 +8,7 @@
 #define GRI_MEM_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,9 @@ void gri_free(void *block);
 char *gri_strdup(const char *text);
 /* A formatted string on the heap, or NULL. */
 char *gri_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Whether an allocation may succeed now: for allocators with memory of their own. Counts as one. */
+bool gri_mem_allowed(void);
 
 /* Makes the nth allocation of this process from now on fail (1: the next), once; 0 switches it off.
  * For tests. */

@@ -43,6 +43,17 @@ GR_API GR_MUST_CHECK gr_err gr_msg_unpack(const gr_type *type, const uint8_t *by
                                           gr_msg **out_msg);
 
 /**
+ * The message whose own payload this is, as gr_msg_payload() and gr_msg_read() gave it (not of a message that was sent while
+ * shared).
+ *
+ * Owns:    borrowed.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API gr_msg *gr_msg_of(void *payload);
+
+/**
  * Sets the sender of a message that has not been sent yet.
  *
  * Owns:    a value.
@@ -51,6 +62,17 @@ GR_API GR_MUST_CHECK gr_err gr_msg_unpack(const gr_type *type, const uint8_t *by
  * Units:   none.
  */
 GR_API void gr_msg_set_sender(gr_msg *msg, gr_pid sender);
+
+/**
+ * Marks a message as a request: its sender waits for one answer, and gets an error when there can be none. And reads the mark.
+ *
+ * Owns:    a value.
+ * Errors:  none.
+ * Thread:  set: the only holder; read: any.
+ * Units:   none.
+ */
+GR_API void gr_msg_set_request(gr_msg *msg);
+GR_API bool gr_msg_is_request(const gr_msg *msg);
 
 /** Told, once, when a message has been freed; for windows that count what is still in use. Embed
  * it. */
@@ -145,6 +167,16 @@ GR_API GR_MUST_CHECK gr_err gr_process_open(gr_system *sys, const gr_process_ops
  * Units:   none.
  */
 GR_API void gr_process_close(gr_system *sys, gr_pid pid);
+
+/**
+ * Whether a pid of this system has an occupant now; false for pids of others.
+ *
+ * Owns:    a value, out of date at once.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API bool gr_process_alive(gr_system *sys, gr_pid pid);
 
 /** The pid of a well-known slot of any system. */
 static inline gr_pid gr_pid_well_known(uint64_t node, uint32_t slot)
@@ -251,8 +283,10 @@ typedef struct gr_alarm {
  * Prepares an alarm; sets one (again); takes one back without waiting; ends one.
  *
  * Owns:    the caller's memory; after gr_alarm_fini() the function is not running and will not run.
- * fini waits for a running function unless it is called from inside it, so hold no lock that the
- * function takes. Errors:  none. Thread:  any. The function must be quick and must not block.
+ *          fini waits for a running function unless it is called from inside it, so hold no lock
+ *          that the function takes.
+ * Errors:  none.
+ * Thread:  any. The function must be quick and must not block.
  * Units:   milliseconds of gr_system_now().
  */
 GR_API void gr_alarm_init(gr_alarm *alarm, gr_system *sys, void (*fn)(void *arg), void *arg);

@@ -1,0 +1,179 @@
+/*
+ * Payloads as bytes: the codec of protobuf-c messages, with the guards that protobuf-c lacks (nesting, bytes, UTF-8), the
+ * codec of errors, and packing in general. This is the only file of the runtime that calls protobuf-c.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include <gri/bytes.h>
+#include <gri/fail.h>
+#include <gri/mem.h>
+
+#include "codec.h"
+#include "message_internal.h"
+
+enum { NESTING_MAX = 100, AMPLIFICATION_MAX = 64, BUDGET_FLOOR = 64 * 1024 };
+
+static size_t proto_packed_bytes(const gr_type *type, const void *payload)
+{
+    const ProtobufCMessage *message = payload;
+
+    if (message->descriptor != type->codec_data || !protobuf_c_message_check(message)) {
+        return SIZE_MAX;
+    }
+    return protobuf_c_message_get_packed_size(message);
+}
+
+static void proto_pack(const gr_type *type, const void *payload, uint8_t *out)
+{
+    (void)type;
+    (void)protobuf_c_message_pack(payload, out);
+}
+
+/* Memory of one message while it is being unpacked, with a budget. The first allocation is the payload itself. */
+typedef struct unpacking {
+    gr_msg *msg;
+    size_t left;
+    bool payload_given;
+} unpacking;
+
+static void *arena_alloc(void *arg, size_t bytes)
+{
+    unpacking *into = arg;
+
+    if (!into->payload_given) {
+        into->payload_given = true;
+        return into->msg + 1;
+    }
+    if (bytes > into->left) {
+        return NULL;
+    }
+    into->left -= bytes;
+    return gr_msg_alloc(into->msg, bytes);
+}
+
+static void arena_free(void *arg, void *block)
+{
+    (void)arg;
+    (void)block; /* goes with the message */
+}
+
+static gr_err proto_unpack(const gr_type *type, const uint8_t *bytes, size_t count, gr_msg *msg)
+{
+    unpacking into = {msg, count * AMPLIFICATION_MAX + BUDGET_FLOOR, false};
+    ProtobufCAllocator allocator = {arena_alloc, arena_free, &into};
+    gr_err err = gri_proto_scan(type->codec_data, bytes, count, NESTING_MAX);
+
+    if (err != GR_OK) {
+        return err;
+    }
+    if (protobuf_c_message_unpack(type->codec_data, &allocator, count, bytes) == NULL) {
+        return GRI_FAIL(GR_EDECODE, "%zu bytes are not a %s, or take more than %d times their size",
+                        count, type->name, AMPLIFICATION_MAX);
+    }
+    return GR_OK;
+}
+
+void gri_proto_init(const gr_type *type, void *payload)
+{
+    protobuf_c_message_init(type->codec_data, payload);
+}
+
+const gr_codec gr_proto_codec = {GR_CODEC_VERSION, proto_packed_bytes, proto_pack, proto_unpack};
+
+/* An error on the wire: u32 code, then the text to the end. */
+static size_t error_packed_bytes(const gr_type *type, const void *payload)
+{
+    const gr_error *error = payload;
+
+    (void)type;
+    return 4 + strnlen(error->text, sizeof(error->text) - 1);
+}
+
+static void error_pack(const gr_type *type, const void *payload, uint8_t *out)
+{
+    const gr_error *error = payload;
+
+    gri_put_u32(out, (uint32_t)error->code);
+    memcpy(out + 4, error->text, error_packed_bytes(type, payload) - 4);
+}
+
+static gr_err error_unpack(const gr_type *type, const uint8_t *bytes, size_t count, gr_msg *msg)
+{
+    gr_error *error = gr_msg_payload(msg);
+    uint32_t code = count < 4 ? 0 : gri_get_u32(bytes);
+
+    (void)type;
+    if (count < 4 || code == 0 || code > GR_EAPP_LAST || count - 4 >= sizeof(error->text)) {
+        return GRI_FAIL(GR_EDECODE, "%zu bytes are not an error", count);
+    }
+    error->code = (gr_err)code;
+    memcpy(error->text, bytes + 4, count - 4);
+    error->text[count - 4] = '\0';
+    return GR_OK;
+}
+
+static const gr_codec error_codec = {GR_CODEC_VERSION, error_packed_bytes, error_pack,
+                                     error_unpack};
+
+const gr_type gr_error_type = {"granary.Error", sizeof(gr_error), NULL, &error_codec, NULL};
+const gr_type gr_terminated_type = GR_TYPE(gr_terminated);
+
+gr_err gr_msg_unpack(const gr_type *type, const uint8_t *bytes, size_t count, gr_msg **out_msg)
+{
+    gr_err err = GR_OK;
+    gr_msg *msg = NULL;
+
+    if (type->codec == NULL) {
+        return GRI_FAIL(GR_EINVAL, "type %s does not travel: it has no codec", type->name);
+    }
+    if (count > UINT32_MAX / 4) {
+        return GRI_FAIL(GR_ETOOBIG, "%zu bytes for one %s", count, type->name);
+    }
+    msg = gri_msg_new_with_room(type, count + count / 2 + sizeof(gri_msg_extra));
+    if (msg == NULL) {
+        return GRI_FAIL(GR_ENOMEM, "a %s of %zu bytes", type->name, count);
+    }
+    err = type->codec->unpack(type, bytes, count, msg);
+    if (err != GR_OK) {
+        gri_msg_discard(msg);
+        return err;
+    }
+    *out_msg = msg;
+    return GR_OK;
+}
+
+gr_err gr_msg_new_proto(const gr_type *type, const void *proto, gr_msg **out_msg)
+{
+    gr_err err = GR_OK;
+    uint8_t small[1024];
+    uint8_t *bytes = small;
+    size_t count = 0;
+
+    if (type->codec != &gr_proto_codec) {
+        return GRI_FAIL(GR_EINVAL, "type %s is no protobuf type", type->name);
+    }
+    count = proto_packed_bytes(type, proto);
+    if (count == SIZE_MAX) {
+        return GRI_FAIL(
+            GR_EINVAL,
+            "not a well-formed %s: begin with its _INIT, and set what is required or repeated",
+            type->name);
+    }
+    if (count > sizeof(small)) {
+        bytes = gri_alloc(count);
+        if (bytes == NULL) {
+            return GRI_FAIL(GR_ENOMEM, "a %s of %zu bytes", type->name, count);
+        }
+    }
+    proto_pack(type, proto, bytes);
+    err = gr_msg_unpack(type, bytes, count, out_msg);
+    if (bytes != small) {
+        gri_free(bytes);
+    }
+    return err;
+}

@@ -1,0 +1,329 @@
+/*
+ * Handlers and hooks: running them with a context, catching a panic, and settling afterwards with whoever asked.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <gri/fail.h>
+#include <gri/mem.h>
+
+enum { OWED_MAX = 4096 };
+
+/* A context becomes that of the running fiber, and goes again. */
+static void enter(gr_context *context, gri_actor *actor, const gr_msg *msg)
+{
+    gri_worker *worker = gri_this_thread.worker;
+
+    *context = (gr_context){.actor = actor, .msg = msg, .outer = gri_context_now()};
+    if (worker != NULL && worker->fiber != NULL) {
+        worker->fiber->context = context;
+        /* Relaxed, both: for the monitor, which reads them late. */
+        atomic_store_explicit(&worker->running_type, msg == NULL ? NULL : msg->type,
+                              memory_order_relaxed);
+        atomic_store_explicit(&worker->turns,
+                              atomic_load_explicit(&worker->turns, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    }
+}
+
+static void free_chunks(gr_context *context)
+{
+    while (context->chunks != NULL) {
+        void *next = *(void **)context->chunks;
+
+        gri_free(context->chunks);
+        context->chunks = next;
+    }
+}
+
+static void leave(gr_context *context)
+{
+    gri_worker *worker = gri_this_thread.worker;
+
+    if (worker != NULL && worker->fiber != NULL) {
+        worker->fiber->context = context->outer;
+    }
+    free_chunks(context);
+}
+
+void gri_context_drop(gr_context *context)
+{
+    for (; context != NULL; context = context->outer) {
+        free_chunks(context);
+        (void)gr_msg_unref(context->msg);
+    }
+}
+
+gr_err gri_context_run_started(gri_actor *actor)
+{
+    gr_context context;
+    jmp_buf panic;
+    volatile gr_err err = GR_OK;
+
+    enter(&context, actor, NULL);
+    context.panic = &panic;
+    if (_setjmp(panic) == 0) {
+        err = actor->props.started(&context, actor->state);
+    } else {
+        err = gr_last_error()->code;
+    }
+    leave(&context);
+    return err;
+}
+
+void gri_context_run_stopped(gri_actor *actor, gr_reason reason)
+{
+    gr_context context;
+    jmp_buf panic;
+
+    enter(&context, actor, NULL);
+    context.panic = &panic;
+    if (_setjmp(panic) == 0) {
+        actor->props.stopped(&context, actor->state, reason);
+    } else {
+        gr_system_log(actor->base.sys, GR_LOG_WARN, "GR-ACTOR-STOPPED-HOOK",
+                      "the stopped hook of a %s panicked: %s", actor->props.type_name,
+                      gr_last_error()->text);
+    }
+    leave(&context);
+}
+
+void gri_answer_foreign(gr_system *sys, const gr_msg *msg, gr_err code)
+{
+    if (msg->request && msg->sender.node != sys->node && !gr_pid_is_null(msg->sender)) {
+        gr_msg *error = gr_msg_new_error(code, NULL);
+
+        if (error != NULL) {
+            (void)gr_send(sys, msg->sender, error);
+        }
+    }
+}
+
+void gri_answer_dead(gr_system *sys, gr_pid asker)
+{
+    gri_process *process = asker.node == sys->node ? gri_process_at(&sys->table, asker.slot) : NULL;
+
+    if (process != NULL && process->kind == GRI_FUTURE) {
+        gri_future_fail(process, asker, GR_EDEAD);
+    } else if (gr_process_alive(sys, asker) || asker.node != sys->node) {
+        gr_msg *error = gr_msg_new_error(GR_EDEAD, NULL);
+
+        if (error != NULL) {
+            (void)gr_send(sys, asker, error);
+        }
+    }
+}
+
+/* The handler has returned without an answer to a request: it may still come, but if the actor ends first, the asker is told. */
+static void remember_owed(gri_actor *actor, gr_pid asker)
+{
+    gr_system *sys = actor->base.sys;
+    gri_extras *extras = gri_actor_extras(actor);
+    gri_pids *owed = extras == NULL ? NULL : &extras->owed;
+    size_t i = 0, kept = 0;
+
+    if (owed == NULL) {
+        return;
+    }
+    if (owed->count == owed->room) {
+        for (i = 0; i < owed->count; i++) { /* those of this system that have their answer */
+            if (owed->at[i].node != sys->node || gr_process_alive(sys, owed->at[i])) {
+                owed->at[kept++] = owed->at[i];
+            }
+        }
+        owed->count = kept;
+        if (kept >= OWED_MAX) { /* the oldest: its own deadline ends it */
+            owed->count--;
+            for (i = 0; i < owed->count; i++) {
+                owed->at[i] = owed->at[i + 1];
+            }
+        }
+    }
+    gri_pids_add(owed, asker);
+}
+
+static void answer_error(gri_actor *actor, const gr_msg *msg, gr_err code, const char *text)
+{
+    gr_system *sys = actor->base.sys;
+    gr_msg *error = NULL;
+    gri_process *asker = NULL;
+
+    if (gr_pid_is_null(msg->sender)) {
+        return;
+    }
+    error = gr_msg_new_error(code, text);
+    if (error != NULL) {
+        (void)gr_send(sys, msg->sender, error);
+        return;
+    }
+    asker = msg->sender.node == sys->node ? gri_process_at(&sys->table, msg->sender.slot) : NULL;
+    if (asker != NULL && asker->kind == GRI_FUTURE) {
+        gri_future_fail(asker, msg->sender, code);
+    }
+}
+
+void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
+{
+    gr_context context;
+    jmp_buf panic;
+    volatile gr_err err = GR_OK;
+    gr_error detail;
+
+    enter(&context, actor, msg);
+    context.panic = &panic;
+    if (actor->base.sys->stepped != NULL) {
+        gri_stepped_handled(actor->base.sys, actor, msg);
+    }
+    if (_setjmp(panic) == 0) {
+        err = actor->props.receive(&context, actor->state, msg);
+    } else {
+        err = (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL);
+    }
+    if (__builtin_expect(err != GR_OK, 0)) {
+        detail = *gr_last_error();
+        if (((unsigned)detail.code | (unsigned)GR_FATAL) != ((unsigned)err | (unsigned)GR_FATAL)) {
+            detail =
+                (gr_error){.code = (gr_err)((unsigned)err & ~(unsigned)GR_FATAL)}; /* a bare code */
+            (void)snprintf(detail.text, sizeof(detail.text), "%s", gr_err_text(detail.code));
+        }
+        leave(&context);
+        if (!context.responded) {
+            answer_error(actor, msg,
+                         ((unsigned)err & (unsigned)GR_FATAL) != 0 ? GR_EFAILED : detail.code,
+                         detail.text);
+        }
+        (void)gr_msg_unref(msg);
+        if (((unsigned)err & (unsigned)GR_FATAL) != 0) {
+            gri_actor_failed(actor, (gr_err)((unsigned)err & ~(unsigned)GR_FATAL), detail.text);
+        }
+        return;
+    }
+    leave(&context);
+    if (msg->request && !context.responded) {
+        remember_owed(actor, msg->sender);
+    }
+    (void)gr_msg_unref(msg);
+}
+
+void gr_panic(gr_context *context, gr_err code, const char *format, ...)
+{
+    char text[GR_ERROR_TEXT_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    (void)gr_error_set(code, NULL, 0, "%s", text);
+    _longjmp(*context->panic, 1);
+}
+
+/* ---- what handlers may do --------------------------------------------------------------------------------------- */
+
+gr_err gr_spawn(gr_system *sys, const gr_props *props, const char *name, gr_pid *out_pid)
+{
+    return gri_actor_spawn(sys, NULL, props, name, out_pid);
+}
+
+gr_err gr_spawn_child(gr_context *ctx, const gr_props *props, const char *name, gr_pid *out_pid)
+{
+    if (ctx->actor->status == GRI_STOPPING) {
+        if (props != NULL && props->arg_free != NULL) {
+            props->arg_free(props->arg);
+        }
+        return GRI_FAIL(GR_ESTOPPED, "the parent is stopping");
+    }
+    return gri_actor_spawn(ctx->actor->base.sys, ctx->actor, props, name, out_pid);
+}
+
+gr_err gr_context_send(gr_context *ctx, gr_pid to, gr_msg *msg)
+{
+    if (msg != NULL && gri_msg_own(&msg)) {
+        gr_msg_set_sender(msg, gr_context_self(ctx));
+    }
+    return gr_send(ctx->actor->base.sys, to, msg);
+}
+
+gr_err gr_respond(gr_context *ctx, gr_msg *msg)
+{
+    gr_system *sys = ctx->actor->base.sys;
+    gr_pid sender = gr_context_sender(ctx);
+
+    if (msg == NULL) {
+        return GRI_FAIL(GR_ENOMEM, "no message to answer with: it could not be made");
+    }
+    if (gr_pid_is_null(sender)) {
+        gr_dead_letter_add(sys, sender, msg, GR_DEAD_NO_SENDER, GR_EINVAL);
+        return GRI_FAIL(GR_EINVAL, "there is nobody to answer: the message was a tell");
+    }
+    ctx->responded = true;
+    return gr_send(sys, sender, msg);
+}
+
+gr_err gr_forward(gr_context *ctx, gr_pid to)
+{
+    gr_msg *msg = gr_msg_ref(ctx->msg);
+
+    if (msg == NULL) {
+        return GRI_FAIL(GR_EINVAL, "there is no message in hand to forward");
+    }
+    ctx->responded = true;
+    return gr_send(ctx->actor->base.sys, to, msg);
+}
+
+void *gr_context_alloc(gr_context *ctx, size_t bytes)
+{
+    enum { HEAD = 16 };
+    char *chunk = bytes > SIZE_MAX - HEAD ? NULL : gri_alloc(HEAD + bytes);
+
+    if (chunk == NULL) {
+        return NULL;
+    }
+    *(void **)(void *)chunk = ctx->chunks;
+    ctx->chunks = chunk;
+    return chunk + HEAD;
+}
+
+gr_pid gr_context_self(const gr_context *ctx)
+{
+    return gri_actor_pid(ctx->actor);
+}
+
+gr_pid gr_context_parent(const gr_context *ctx)
+{
+    return ctx->actor->parent == NULL ? gr_pid_null() : gri_actor_pid(ctx->actor->parent);
+}
+
+gr_pid gr_context_sender(const gr_context *ctx)
+{
+    return ctx->msg == NULL ? gr_pid_null() : ctx->msg->sender;
+}
+
+gr_system *gr_context_system(const gr_context *ctx)
+{
+    return ctx->actor->base.sys;
+}
+
+void *gr_context_arg(const gr_context *ctx)
+{
+    return ctx->actor->props.arg;
+}
+
+const char *gr_context_name(const gr_context *ctx)
+{
+    return ctx->actor->name == NULL ? "" : ctx->actor->name;
+}
+
+size_t gr_context_children(const gr_context *ctx)
+{
+    const gri_actor *child = NULL;
+    size_t count = 0;
+
+    LIST_FOREACH (child, &ctx->actor->children, sibling) {
+        count++;
+    }
+    return count;
+}

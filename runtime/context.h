@@ -1,0 +1,24 @@
+/*
+ * Running an actor's functions, and what is owed to those who asked it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRI_CONTEXT_H
+#define GRI_CONTEXT_H
+
+#include "system_internal.h"
+
+gr_err gri_context_run_started(gri_actor *actor);
+void gri_context_run_stopped(gri_actor *actor, gr_reason reason);
+/* Takes the message; a failure has been handed to the supervisor when it returns. */
+void gri_context_run_receive(gri_actor *actor, gr_msg *take_msg);
+
+/* Lets go of what the contexts of an abandoned fiber hold. */
+void gri_context_drop(gr_context *context);
+
+/* Tells a sender elsewhere that its request will not be answered (those of this system are told by the dead letter). */
+void gri_answer_foreign(gr_system *sys, const gr_msg *msg, gr_err code);
+/* Tells somebody who has waited for an answer that the actor has ended. */
+void gri_answer_dead(gr_system *sys, gr_pid asker);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * Dead letters: what nobody handled. Counted, published, logged at most once in LOG_EVERY_MS, and, when the sender is a
+ * future of this system, answered with an error at once.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "system_internal.h"
+
+enum { LOG_EVERY_MS = 1000 };
+
+const gr_type gr_dead_letter_type = GR_TYPE(gr_dead_letter);
+const gr_type gr_supervision_event_type = GR_TYPE(gr_supervision_event);
+
+static void log_sometimes(gr_system *sys, gr_pid to, const gr_msg *msg)
+{
+    int64_t now_ms = 0;
+    int_fast64_t at_ms = 0;
+    char pid[GR_PID_TEXT_BYTES];
+
+    if (sys->log == NULL || sys->log_level < GR_LOG_INFO) {
+        return;
+    }
+    now_ms = gr_system_now(sys);
+    at_ms = atomic_load_explicit(&sys->dead_letter_log_at,
+                                 memory_order_relaxed); /* the swap below decides */
+    (void)atomic_fetch_add_explicit(&sys->dead_letters_unlogged, 1,
+                                    memory_order_relaxed); /* a count */
+    if (now_ms < at_ms || !atomic_compare_exchange_strong_explicit(
+                              &sys->dead_letter_log_at, &at_ms, now_ms + LOG_EVERY_MS,
+                              memory_order_relaxed, memory_order_relaxed)) {
+        return;
+    }
+    gr_system_log(sys, GR_LOG_INFO, "GR-DEAD-LETTER",
+                  "a %s to %s was not handled (%llu dead letters since the last line)",
+                  gr_msg_type(msg)->name, gr_pid_format(to, pid),
+                  (unsigned long long)atomic_exchange_explicit(&sys->dead_letters_unlogged, 0,
+                                                               memory_order_relaxed));
+}
+
+void gr_dead_letter_add(gr_system *sys, gr_pid to, gr_msg *msg, gr_dead_letter_cause cause,
+                        gr_err code)
+{
+    gr_pid sender = gr_msg_sender(msg);
+    gri_process *asker = NULL;
+
+    if (gr_msg_type(msg) == &gri_poison_type) { /* stopping what is not there is harmless */
+        (void)gr_msg_unref(msg);
+        return;
+    }
+    (void)atomic_fetch_add_explicit(&sys->dead_letters, 1, memory_order_relaxed); /* a count */
+    log_sometimes(sys, to, msg);
+    if (gri_events_wanted(sys)) {
+        gr_dead_letter letter = {to, sender, gr_msg_type(msg)->name, cause};
+
+        gr_publish(sys, &gr_dead_letter_type, &letter);
+    }
+    if (sender.node == sys->node) {
+        asker = gri_process_at(&sys->table, sender.slot);
+        if (asker != NULL && asker->kind == GRI_FUTURE) {
+            gri_future_fail(asker, sender, code);
+        } else if (asker != NULL && asker->kind == GRI_CUSTOM && gr_msg_is_request(msg)) {
+            gr_msg *error = gr_msg_new_error(code, NULL);
+
+            if (error != NULL) {
+                (void)gri_custom_deliver(asker, sender, error);
+            }
+        }
+    }
+    (void)gr_msg_unref(msg);
+}

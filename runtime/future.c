@@ -1,0 +1,320 @@
+/*
+ * Futures. A future is a process: its pid is what a request carries as its sender, so an answer finds it without any table
+ * of requests. The object is used again when its last holder lets go; the generation keeps late answers away.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "future_internal.h"
+
+#include <sched.h>
+
+#include <gri/fail.h>
+
+#include "os.h"
+
+static void lock(gr_future *future)
+{
+    int spins = 0;
+
+    /* Acquire: sees what the last holder of the lock wrote. */
+    while (atomic_flag_test_and_set_explicit(&future->lock, memory_order_acquire)) {
+        if (++spins % 64 == 0) {
+            (void)sched_yield(); /* its holder may have lost the core */
+        }
+        gri_os_relax();
+    }
+}
+
+static void unlock(gr_future *future)
+{
+    atomic_flag_clear_explicit(&future->lock,
+                               memory_order_release); /* publishes what was written under it */
+}
+
+/* Completes it, with a message or with a bare code; false when it was complete, and then `reply` stays the caller's. */
+static bool complete(gr_future *future, uint32_t generation, gr_msg *reply, gr_err code)
+{
+    gr_future_fn fn = NULL;
+    void *fn_arg = NULL;
+
+    lock(future);
+    /* Relaxed: changes only under the lock. */
+    if (future->done ||
+        atomic_load_explicit(&future->base.generation, memory_order_relaxed) != generation) {
+        unlock(future);
+        return false;
+    }
+    future->done = true;
+    future->reply = reply;
+    future->code = code;
+    fn = future->fn;
+    fn_arg = future->fn_arg;
+    future->fn = NULL;
+    (void)atomic_fetch_add_explicit(&future->refs, 1,
+                                    memory_order_relaxed); /* ours, while we tell */
+    for (;;) {
+        gri_wait *wait = TAILQ_FIRST(&future->waits);
+        bool claimed = false;
+
+        if (wait == NULL) {
+            break;
+        }
+        TAILQ_REMOVE(&future->waits, wait, link);
+        wait->linked = false;
+        claimed = gri_wait_claim(wait, GR_OK);
+        if (claimed) { /* it cannot go before we let it, so it needs no lock */
+            unlock(future);
+            gri_wait_go(wait);
+            lock(future);
+        }
+    }
+    unlock(future);
+    if (fn != NULL) {
+        fn(fn_arg, future);
+        (void)gr_future_unref(future); /* that it kept for the function */
+    }
+    (void)gr_future_unref(future);
+    return true;
+}
+
+static void on_timeout(void *arg)
+{
+    gr_future *future = arg;
+
+    /* Relaxed: the object cannot be given to another occupant before this alarm has been ended. */
+    (void)complete(future, atomic_load_explicit(&future->base.generation, memory_order_relaxed),
+                   NULL, GR_ETIMEDOUT);
+}
+
+gr_err gr_future_new(gr_system *sys, int64_t timeout_ms, gr_future **out_future)
+{
+    gr_future *future = NULL;
+
+    /* Relaxed: a refusal that comes a moment late does no harm. */
+    if (atomic_load_explicit(&sys->phase, memory_order_relaxed) == GRI_PHASE_DOWN) {
+        return GRI_FAIL(GR_ESTOPPED, "system %s has stopped", sys->name);
+    }
+    future = (gr_future *)gri_process_take(sys, GRI_FUTURE);
+    if (future == NULL) {
+        return GRI_FAIL(GR_ENOMEM, "a future");
+    }
+    lock(future); /* a late answer to the last occupant may be looking at it */
+    future->done = false;
+    future->reply = NULL;
+    future->code = GR_OK;
+    future->fn = NULL;
+    TAILQ_INIT(&future->waits);
+    atomic_store_explicit(&future->refs, 1, memory_order_relaxed); /* nobody else has it yet */
+    future->deadline_ms = gri_deadline(sys, timeout_ms);
+    unlock(future);
+    gr_alarm_init(&future->alarm, sys, on_timeout, future);
+    if (future->deadline_ms != INT64_MAX) {
+        gr_alarm_set(&future->alarm, future->deadline_ms);
+    }
+    *out_future = future;
+    return GR_OK;
+}
+
+gr_future *gr_future_ref(gr_future *future)
+{
+    if (future != NULL) {
+        (void)atomic_fetch_add_explicit(&future->refs, 1,
+                                        memory_order_relaxed); /* by who has a reference already */
+    }
+    return future;
+}
+
+gr_future *gr_future_unref(gr_future *future)
+{
+    gr_msg *reply = NULL;
+
+    if (future == NULL ||
+        /* Release: what this holder did comes first; acquire: the last one sees all of it. */
+        atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel) != 1) {
+        return NULL;
+    }
+    if (future->deadline_ms != INT64_MAX) {
+        gr_alarm_fini(&future->alarm);
+    }
+    lock(future);
+    reply = future->reply;
+    future->reply = NULL;
+    future->done = true;
+    /* Relaxed: under the lock, where answers look at it. */
+    (void)atomic_fetch_add_explicit(&future->base.generation, 1, memory_order_relaxed);
+    unlock(future);
+    (void)gr_msg_unref(reply);
+    gri_process_give(&future->base);
+    return NULL;
+}
+
+gr_pid gr_future_pid(const gr_future *future)
+{
+    return gri_process_pid(&future->base);
+}
+
+bool gr_future_ready(const gr_future *future)
+{
+    gr_future *looked_at = (gr_future *)(uintptr_t)future;
+    bool done = false;
+
+    lock(looked_at);
+    done = looked_at->done;
+    unlock(looked_at);
+    return done;
+}
+
+gr_err gr_future_complete(gr_future *future, gr_msg *msg)
+{
+    /* Relaxed: the caller holds it, so its generation stays. */
+    uint32_t generation = atomic_load_explicit(&future->base.generation, memory_order_relaxed);
+
+    if (msg == NULL) {
+        return complete(future, generation, NULL, GR_ENOMEM) ? GR_OK : GR_EEXIST;
+    }
+    if (!complete(future, generation, msg, GR_OK)) {
+        (void)gr_msg_unref(msg);
+        return GR_EEXIST;
+    }
+    return GR_OK;
+}
+
+gr_err gr_future_on_complete(gr_future *future, gr_future_fn fn, void *arg)
+{
+    bool done = false, taken = false;
+
+    lock(future);
+    done = future->done;
+    taken = future->fn != NULL;
+    if (!done && !taken) {
+        future->fn = fn;
+        future->fn_arg = arg;
+        (void)gr_future_ref(future);
+    }
+    unlock(future);
+    if (taken) {
+        return GRI_FAIL(GR_EEXIST, "the future has a function already");
+    }
+    if (done) {
+        fn(arg, future);
+    }
+    return GR_OK;
+}
+
+void gri_future_deliver(gri_process *process, gr_pid to, gr_msg *msg)
+{
+    if (!complete((gr_future *)process, to.generation, msg, GR_OK)) {
+        /* Relaxed: a count. */
+        (void)atomic_fetch_add_explicit(&process->sys->late_replies, 1, memory_order_relaxed);
+        (void)gr_msg_unref(msg);
+    }
+}
+
+void gri_future_fail(gri_process *process, gr_pid to, gr_err code)
+{
+    (void)complete((gr_future *)process, to.generation, NULL, code);
+}
+
+void gri_future_kill(gri_process *process)
+{
+    gr_future *future = (gr_future *)process;
+
+    (void)gr_msg_unref(future->reply);
+    future->reply = NULL;
+    future->done = true;
+    future->code = GR_ESTOPPED;
+}
+
+/* What a wait on a complete future gives. */
+static gr_err result_of(gr_future *future, gr_msg **out_reply)
+{
+    const gr_error *error = NULL;
+
+    if (future->reply == NULL) {
+        return GRI_FAIL(future->code, "%s", gr_err_text(future->code));
+    }
+    error = gr_msg_read(future->reply, &gr_error_type);
+    if (error != NULL) {
+        return gr_error_set(error->code, error->file, error->line, "%s", error->text);
+    }
+    *out_reply = gr_msg_ref(future->reply);
+    return GR_OK;
+}
+
+gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
+{
+    gr_system *sys = future->base.sys;
+    gri_wait wait;
+    gr_err err = GR_OK;
+
+    if (gr_future_ready(future)) {
+        return result_of(future, out_reply);
+    }
+    if (timeout_ms <= 0) {
+        return GRI_FAIL(GR_ETIMEDOUT, "no answer yet, and no time to wait for it");
+    }
+    gri_wait_init(&wait, sys);
+    err = gri_wait_prepare(&wait);
+    if (err != GR_OK) {
+        return GRI_FAIL(err, "cannot wait");
+    }
+    lock(future);
+    if (!future->done) {
+        wait.linked = true;
+        TAILQ_INSERT_TAIL(&future->waits, &wait, link);
+    }
+    unlock(future);
+    if (wait.linked) {
+        err = gri_wait_for(&wait,
+                           timeout_ms == GR_FOREVER ? INT64_MAX : gri_deadline(sys, timeout_ms));
+        lock(future);
+        if (wait.linked) {
+            TAILQ_REMOVE(&future->waits, &wait, link);
+        }
+        unlock(future);
+    }
+    if (gr_future_ready(future) && err != GR_ESTOPPED && err != GR_ERESTARTED) {
+        return result_of(future, out_reply);
+    }
+    return GRI_FAIL(err, "%s, while waiting for an answer", gr_err_text(err));
+}
+
+gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms,
+                         gr_future **out_future)
+{
+    gr_future *future = NULL;
+    gr_pid pid;
+    gr_err err = gr_future_new(sys, timeout_ms, &future);
+
+    if (err != GR_OK) {
+        (void)gr_msg_unref(msg);
+        return err;
+    }
+    pid = gr_future_pid(future);
+    if (msg == NULL) {
+        gri_future_fail(&future->base, pid, GR_ENOMEM);
+    } else if (!gri_msg_own(&msg)) {
+        gri_future_fail(&future->base, pid, GR_ENOMEM);
+    } else {
+        gr_msg_set_sender(msg, pid);
+        gr_msg_set_request(msg);
+        err = gr_send(sys, to, msg);
+        if (err != GR_OK) { /* most often it has been told by the dead letter already */
+            gri_future_fail(&future->base, pid, err);
+        }
+    }
+    *out_future = future;
+    return GR_OK;
+}
+
+gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms, gr_msg **out_reply)
+{
+    gr_future *future = NULL;
+    gr_err err = gr_request_future(sys, to, msg, timeout_ms, &future);
+
+    if (err == GR_OK) {
+        err = gr_await(future, GR_FOREVER, out_reply);
+        (void)gr_future_unref(future);
+    }
+    return err;
+}

@@ -1,0 +1,191 @@
+/*
+ * The mailbox of an actor: a stack that any thread pushes to, taken whole and turned over by the one worker that runs the
+ * actor (order per sender is kept). One 64-bit word holds the newest message, the number of messages since the last take
+ * and two flags, so that a send is one compare-and-swap that also finds out whether the actor has to be scheduled and
+ * whether the limit is reached.
+ *
+ *   bits 63..22  the newest message, its address divided by 64 (blocks are aligned; 48-bit addresses)
+ *   bits 21..2   how many: pushed since the last take, plus those taken then; saturates
+ *   bit 1        BLOCKED: user messages do not schedule the actor (it waits on a fiber, or has failed)
+ *   bit 0        SCHEDULED: somebody has the right and the duty to run the actor
+ *
+ * `handled` counts what has been taken out since the last take; count minus handled is the depth. It is read only near the
+ * limit, so a send does not touch the reader's cache line.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRI_MAILBOX_H
+#define GRI_MAILBOX_H
+
+#include "message_internal.h"
+
+#define GRI_MAILBOX_SCHEDULED     ((uint64_t)1)
+#define GRI_MAILBOX_BLOCKED       ((uint64_t)2)
+#define GRI_MAILBOX_ONE           ((uint64_t)4)
+#define GRI_MAILBOX_COUNT_MAX     ((uint64_t)0xfffff)
+#define GRI_MAILBOX_POINTER_SHIFT 22
+
+typedef struct gri_mailbox {
+    /* Written by any sender. */
+    _Atomic uint64_t word;
+    uint32_t limit; /* fixed while the actor lives */
+    uint32_t unused;
+    /* Only the worker that runs the actor writes these. */
+    gr_msg *oldest;           /* taken, in order */
+    _Atomic uint32_t handled; /* since the last take */
+} gri_mailbox;
+
+typedef enum gri_push { GRI_PUSHED, GRI_PUSHED_MUST_SCHEDULE, GRI_PUSH_FULL } gri_push;
+
+static inline gr_msg *gri_mailbox_newest(uint64_t word)
+{
+    return (gr_msg *)(uintptr_t)(word >> GRI_MAILBOX_POINTER_SHIFT << 6);
+}
+
+static inline uint64_t gri_mailbox_count(uint64_t word)
+{
+    return word >> 2 & GRI_MAILBOX_COUNT_MAX;
+}
+
+/* Messages waiting, as seen by anybody. */
+static inline uint64_t gri_mailbox_depth(const gri_mailbox *box)
+{
+    uint64_t count =
+        gri_mailbox_count(atomic_load_explicit(&box->word, memory_order_relaxed)); /* a reading */
+    uint64_t handled = atomic_load_explicit(&box->handled, memory_order_relaxed);  /* a reading */
+
+    return count > handled ? count - handled : 0;
+}
+
+/* Pushes a message nobody else holds. `force`: beyond the limit too. Any thread. */
+static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, bool force)
+{
+    uint64_t old =
+        atomic_load_explicit(&box->word, memory_order_relaxed); /* the swap below checks it */
+    uint64_t fresh = 0;
+
+    do {
+        uint64_t count = gri_mailbox_count(old);
+
+        /* `handled` is set back before the word at a take, so at worst the mailbox looks fuller than it is. */
+        if (__builtin_expect(count >= box->limit, 0) && !force &&
+            count - atomic_load_explicit(&box->handled, memory_order_relaxed) >= box->limit) {
+            return GRI_PUSH_FULL;
+        }
+        msg->block.next = (gri_block *)gri_mailbox_newest(old);
+        fresh = (uint64_t)(uintptr_t)msg >> 6 << GRI_MAILBOX_POINTER_SHIFT |
+                (count < GRI_MAILBOX_COUNT_MAX ? count + 1 : count) << 2 |
+                (old & GRI_MAILBOX_BLOCKED) |
+                ((old & GRI_MAILBOX_BLOCKED) != 0 ? old & GRI_MAILBOX_SCHEDULED
+                                                  : GRI_MAILBOX_SCHEDULED);
+        /* Release: publishes the message to the worker, which takes with acquire. Acquire: who gets to schedule an actor sees what its last run left. */
+    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    return (fresh & ~old & GRI_MAILBOX_SCHEDULED) != 0 ? GRI_PUSHED_MUST_SCHEDULE : GRI_PUSHED;
+}
+
+/* Claims the right to run the actor; true when it was free. Any thread. */
+static inline bool gri_mailbox_claim(gri_mailbox *box)
+{
+    /* Acquire and release, both for who runs the actor: it sees the signal that was pushed before, and the last run. */
+    return (atomic_fetch_or_explicit(&box->word, GRI_MAILBOX_SCHEDULED, memory_order_acq_rel) &
+            GRI_MAILBOX_SCHEDULED) == 0;
+}
+
+/* Stops, or lets again, user messages schedule the actor. Only by who has the claim. */
+static inline void gri_mailbox_block(gri_mailbox *box, bool blocked)
+{
+    if (blocked) { /* Relaxed: the claim orders all else. */
+        (void)atomic_fetch_or_explicit(&box->word, GRI_MAILBOX_BLOCKED, memory_order_relaxed);
+    } else {
+        (void)atomic_fetch_and_explicit(&box->word, ~GRI_MAILBOX_BLOCKED, memory_order_relaxed);
+    }
+}
+
+/* Takes all that was pushed, oldest first, when nothing taken is left. Only by who has the claim. */
+static inline void gri_mailbox_take(gri_mailbox *box)
+{
+    uint64_t old =
+        atomic_load_explicit(&box->word, memory_order_relaxed); /* the swap below checks it */
+    uint64_t fresh = 0;
+    uint32_t handled = atomic_load_explicit(&box->handled, memory_order_relaxed); /* our own */
+    gr_msg *newest = NULL;
+    gr_msg *older = NULL;
+
+    if (gri_mailbox_newest(old) == NULL) {
+        return;
+    }
+    atomic_store_explicit(&box->handled, 0, memory_order_relaxed); /* before the word: see push */
+    do {
+        uint64_t count = gri_mailbox_count(old);
+
+        fresh = (count > handled ? count - handled : 0) << 2 |
+                (old & (GRI_MAILBOX_BLOCKED | GRI_MAILBOX_SCHEDULED));
+        /* Acquire: sees the messages of all who pushed. Release: pushers that see this word see `handled` set back. */
+    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    newest = gri_mailbox_newest(old);
+    while (newest != NULL) {
+        gr_msg *next = (gr_msg *)newest->block.next;
+
+        newest->block.next = (gri_block *)older;
+        older = newest;
+        newest = next;
+    }
+    box->oldest = older;
+}
+
+/* The next message, or NULL. Only by who has the claim. */
+static inline gr_msg *gri_mailbox_pop(gri_mailbox *box)
+{
+    gr_msg *msg = box->oldest;
+
+    if (msg == NULL) {
+        gri_mailbox_take(box);
+        msg = box->oldest;
+        if (msg == NULL) {
+            return NULL;
+        }
+    }
+    box->oldest = (gr_msg *)msg->block.next;
+    msg->block.next = NULL;
+    /* Relaxed: only senders near the limit read it, and may read it late. */
+    atomic_store_explicit(&box->handled,
+                          atomic_load_explicit(&box->handled, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    return msg;
+}
+
+/*
+ * Gives the claim back. False: there is work (messages that may be handled), so it is still held. The caller must have
+ * found no signals before, and look for them again afterwards.
+ */
+static inline bool gri_mailbox_release(gri_mailbox *box)
+{
+    uint64_t old =
+        atomic_load_explicit(&box->word, memory_order_relaxed); /* the swap below checks it */
+    uint64_t fresh = 0;
+    uint32_t handled = atomic_load_explicit(&box->handled, memory_order_relaxed); /* our own */
+
+    do {
+        bool waiting = gri_mailbox_newest(old) != NULL || box->oldest != NULL;
+
+        if (waiting && (old & GRI_MAILBOX_BLOCKED) == 0) {
+            atomic_store_explicit(&box->handled, handled,
+                                  memory_order_relaxed); /* as the word has it */
+            return false;
+        }
+        fresh = old & ~GRI_MAILBOX_SCHEDULED;
+        if (!waiting) { /* empty: the count begins anew */
+            fresh = old & GRI_MAILBOX_BLOCKED;
+            atomic_store_explicit(&box->handled, 0,
+                                  memory_order_relaxed); /* before the word: see push */
+        }
+        /* Release: publishes this run to the next one, which claims with acquire. Acquire: a signal that was pushed
+         * before its sender found the claim held is seen by the look that follows. */
+    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * The message block: one 64-byte envelope line, the payload right behind it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRI_MESSAGE_INTERNAL_H
+#define GRI_MESSAGE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include <granary/runtime_spi.h>
+
+#include "pool.h"
+
+/* What only some messages need; lives in the message's own memory. */
+typedef struct gri_msg_extra {
+    void *chunks; /* memory beyond the block, linked by the first word */
+    const gr_msg
+        *shared; /* the message whose payload this envelope carries: one of several receivers' */
+    gr_origin *origin;
+    size_t origin_bytes;
+} gri_msg_extra;
+
+struct gr_msg {
+    gri_block block; /* next: the mailbox; tag: the generation of the actor it was sent to */
+    const gr_type *type;
+    gr_pid sender;
+    gri_msg_extra *extra; /* NULL for most */
+    atomic_uint refs;
+    uint32_t used : 31;   /* bytes of the block that are taken */
+    uint32_t request : 1; /* its sender waits for one answer */
+};
+
+_Static_assert(sizeof(struct gr_msg) == 64, "the envelope is one cache line");
+
+/* As gr_msg_new(), with room for gr_msg_alloc() in the same block. */
+gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes);
+
+/* A message ready to be queued: itself, or an envelope of its own when others hold it too; NULL when out of memory. */
+gr_msg *gri_msg_for_queue(gr_msg *take_msg);
+
+/* Makes *msg an envelope that nobody else holds; false when out of memory, and then the message is gone. */
+bool gri_msg_own(gr_msg **msg);
+
+/* What runs in order in the mailbox but is no user's message. */
+extern const gr_type gri_poison_type;
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * Waiting for room in a mailbox. Senders that wait stand in a queue; the worker that runs the actor pushes their messages for
+ * them, in turn, as room comes. So nobody is woken in vain, and no late comer overtakes them for ever.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "system_internal.h"
+
+#include <gri/fail.h>
+
+struct gri_room_wait {
+    TAILQ_ENTRY(gri_room_wait) link;
+    gri_actor *actor;
+    gr_pid to;
+    gr_msg *msg; /* taken by who pushes it */
+    gri_wait wait;
+};
+
+static gri_room_stripe *stripe_of(gri_actor *actor)
+{
+    return &actor->base.sys->room[actor->base.slot % GRI_ROOM_STRIPES];
+}
+
+/* Lets the first waiter for an actor go, if its message can be pushed (or `code` is an error); false when there is none. */
+static bool serve_one(gri_room_stripe *stripe, gri_actor *actor, gr_err code)
+{
+    struct gri_room_wait *waiter = NULL;
+    bool claimed = false;
+
+    (void)pthread_mutex_lock(&stripe->lock);
+    TAILQ_FOREACH (waiter, &stripe->waits, link) {
+        if (waiter->actor == actor) {
+            break;
+        }
+    }
+    if (waiter == NULL) {
+        /* Relaxed: a waiter sets it under this lock before it looks for room a last time. */
+        atomic_store_explicit(&actor->room_wanted, false, memory_order_relaxed);
+    } else if (code == GR_OK && gri_mailbox_depth(&actor->mailbox) >= actor->mailbox.limit) {
+        waiter = NULL;
+    } else {
+        TAILQ_REMOVE(&stripe->waits, waiter, link);
+        waiter->wait.linked = false;
+        claimed = gri_wait_claim(&waiter->wait, code);
+        if (claimed && code == GR_OK) {
+            waiter->msg->block.tag = waiter->to.generation;
+            (void)gri_mailbox_push(&actor->mailbox, waiter->msg,
+                                   true); /* the actor is running: nobody to schedule */
+            waiter->msg = NULL;
+        }
+    }
+    (void)pthread_mutex_unlock(&stripe->lock);
+    if (claimed) {
+        gri_wait_go(&waiter->wait);
+    }
+    return waiter != NULL;
+}
+
+void gri_room_serve(gri_actor *actor)
+{
+    while (serve_one(stripe_of(actor), actor, GR_OK)) {
+    }
+}
+
+void gri_room_fail(gri_actor *actor)
+{
+    while (serve_one(stripe_of(actor), actor, GR_EDEAD)) {
+    }
+}
+
+gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, int64_t deadline_ms)
+{
+    gri_room_stripe *stripe = stripe_of(actor);
+    struct gri_room_wait waiter = {.actor = actor, .to = to, .msg = msg};
+    gri_push pushed = GRI_PUSH_FULL;
+    bool dead = false;
+    gr_err err = GR_OK;
+
+    gri_wait_init(&waiter.wait, sys);
+    err = gri_wait_prepare(&waiter.wait);
+    if (err != GR_OK) {
+        gr_dead_letter_add(sys, to, msg, GR_DEAD_FULL, GR_EFULL);
+        return GRI_FAIL(err, "cannot wait for room in a mailbox");
+    }
+    (void)pthread_mutex_lock(&stripe->lock);
+    /* Sequentially consistent, so that it comes before the last look: the worker that makes room after that look sees it. */
+    atomic_store_explicit(&actor->room_wanted, true, memory_order_seq_cst);
+    /* Acquire: as a send does. */
+    dead = atomic_load_explicit(&actor->base.generation, memory_order_acquire) != to.generation;
+    if (!dead) {
+        msg->block.tag = to.generation;
+        pushed = gri_mailbox_push(&actor->mailbox, msg, false);
+        if (pushed == GRI_PUSH_FULL) {
+            waiter.wait.linked = true;
+            TAILQ_INSERT_TAIL(&stripe->waits, &waiter, link);
+        }
+    }
+    (void)pthread_mutex_unlock(&stripe->lock);
+    if (dead) {
+        gr_dead_letter_add(sys, to, msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
+        return GR_EDEAD;
+    }
+    if (pushed != GRI_PUSH_FULL) {
+        if (pushed == GRI_PUSHED_MUST_SCHEDULE) {
+            gri_actor_schedule(actor);
+        }
+        return GR_OK;
+    }
+    err = gri_wait_for(&waiter.wait, deadline_ms);
+    (void)pthread_mutex_lock(&stripe->lock);
+    if (waiter.wait.linked) {
+        TAILQ_REMOVE(&stripe->waits, &waiter, link);
+    }
+    (void)pthread_mutex_unlock(&stripe->lock);
+    if (waiter.msg == NULL) {
+        return GR_OK;
+    }
+    if (err == GR_ETIMEDOUT) {
+        (void)atomic_fetch_add_explicit(&sys->refused, 1, memory_order_relaxed); /* a count */
+        err = GR_EFULL;
+    }
+    gr_dead_letter_add(sys, to, waiter.msg, err == GR_EDEAD ? GR_DEAD_NO_ACTOR : GR_DEAD_FULL, err);
+    return GRI_FAIL(err, "%s, while waiting for room in a mailbox", gr_err_text(err));
+}

@@ -1,0 +1,200 @@
+/*
+ * Sending: from a pid to the inbox behind it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "system_internal.h"
+
+#include <gri/fail.h>
+
+static gr_err send_foreign(gr_system *sys, gr_pid to, gr_msg *msg, int64_t deadline_ms)
+{
+    gr_err err = GR_EUNREACHABLE;
+
+    if (gr_pid_is_null(to)) {
+        gr_dead_letter_add(sys, to, msg, GR_DEAD_NO_ACTOR, GR_EINVAL);
+        return GRI_FAIL(GR_EINVAL, "a message to the null pid");
+    }
+    (void)pthread_rwlock_rdlock(&sys->foreign_lock);
+    if (sys->foreign != NULL) {
+        err = sys->foreign->send(sys->foreign_self, to, msg, deadline_ms);
+        msg = NULL;
+    }
+    (void)pthread_rwlock_unlock(&sys->foreign_lock);
+    if (msg != NULL) {
+        char pid[GR_PID_TEXT_BYTES];
+
+        gr_dead_letter_add(sys, to, msg, GR_DEAD_UNREACHABLE, GR_EUNREACHABLE);
+        return GRI_FAIL(GR_EUNREACHABLE, "pid %s is of another system, and this one has no way out",
+                        gr_pid_format(to, pid));
+    }
+    return err;
+}
+
+static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, bool force)
+{
+    gri_push pushed = GRI_PUSHED;
+
+    /* Acquire: a pid found alive finds the actor as its start left it. */
+    if (atomic_load_explicit(&actor->base.generation, memory_order_acquire) != to.generation) {
+        gr_dead_letter_add(sys, to, msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
+        return GR_EDEAD;
+    }
+    if (!gri_msg_own(&msg)) {
+        return GR_ENOMEM;
+    }
+    msg->block.tag = to.generation;
+    pushed = gri_mailbox_push(&actor->mailbox, msg, force);
+    if (pushed == GRI_PUSHED_MUST_SCHEDULE) {
+        gri_actor_schedule(actor);
+    }
+    return pushed == GRI_PUSH_FULL ? GR_EFULL : GR_OK;
+}
+
+/* As gr_send() to a pid of this system; with GR_EFULL, and with nothing else, the message stays the caller's. */
+static gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, bool force)
+{
+    gri_process *process = gri_process_at(&sys->table, to.slot);
+    gr_err err = GR_OK;
+
+    if (process == NULL) {
+        gr_dead_letter_add(sys, to, *msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
+        return GR_EDEAD;
+    }
+    if (process->kind == GRI_FUTURE) {
+        gri_future_deliver(process, to, *msg);
+        return GR_OK;
+    }
+    if (process->kind == GRI_CUSTOM) {
+        return gri_custom_deliver(process, to, *msg);
+    }
+    if (!gri_msg_own(msg)) {
+        return GRI_FAIL(GR_ENOMEM, "an envelope");
+    }
+    err = send_to_actor(sys, gri_actor_of(process), to, *msg, force);
+    return err;
+}
+
+static gr_err refuse(gr_system *sys, gr_pid to, gr_msg *msg)
+{
+    (void)atomic_fetch_add_explicit(&sys->refused, 1, memory_order_relaxed); /* a count */
+    gr_dead_letter_add(sys, to, msg, GR_DEAD_FULL, GR_EFULL);
+    return GR_EFULL;
+}
+
+gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *msg, bool force)
+{
+    gr_err err = offer_local(sys, to, &msg, force);
+
+    return err == GR_EFULL ? refuse(sys, to, msg) : err;
+}
+
+gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *msg)
+{
+    if (__builtin_expect(msg == NULL, 0)) {
+        return GRI_FAIL(GR_ENOMEM, "no message to send: it could not be made");
+    }
+    if (__builtin_expect(to.node != sys->node, 0)) {
+        return send_foreign(sys, to, msg, 0);
+    }
+    return gri_send_local(sys, to, msg, false);
+}
+
+gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
+{
+    int64_t deadline_ms = gri_deadline(sys, timeout_ms);
+    gr_err err = GR_OK;
+
+    if (msg == NULL) {
+        return GRI_FAIL(GR_ENOMEM, "no message to send: it could not be made");
+    }
+    if (to.node != sys->node) {
+        return send_foreign(sys, to, msg, deadline_ms);
+    }
+    err = offer_local(sys, to, &msg, false);
+    if (err != GR_EFULL) {
+        return err;
+    }
+    if (timeout_ms <= 0) {
+        return refuse(sys, to, msg);
+    }
+    return gri_room_wait(sys, gri_actor_of(gri_process_at(&sys->table, to.slot)), to, msg,
+                         deadline_ms);
+}
+
+gr_err gr_signal_send(gr_system *sys, const gr_signal *signal)
+{
+    gri_process *process = NULL;
+    gr_err err = GR_EUNREACHABLE;
+
+    if (gr_pid_is_null(signal->to)) {
+        return GRI_FAIL(GR_EINVAL, "a signal to the null pid");
+    }
+    if (signal->to.node != sys->node) {
+        (void)pthread_rwlock_rdlock(&sys->foreign_lock);
+        if (sys->foreign != NULL) {
+            err = sys->foreign->signal(sys->foreign_self, signal);
+        }
+        (void)pthread_rwlock_unlock(&sys->foreign_lock);
+        return err;
+    }
+    if (signal->kind == GR_SIGNAL_WATCH || signal->kind == GR_SIGNAL_UNWATCH ||
+        signal->kind == GR_SIGNAL_TERMINATED) {
+        return gri_watch_signal(sys, signal);
+    }
+    process = gri_process_at(&sys->table, signal->to.slot);
+    if (process == NULL || process->kind != GRI_ACTOR) {
+        return GR_EDEAD;
+    }
+    if (signal->kind == GR_SIGNAL_STOP) {
+        gri_actor_ask(gri_actor_of(process), signal->to.generation, GRI_ASKED_STOP);
+        return GR_OK;
+    }
+    gr_send_poison(sys, signal->to);
+    return GR_OK;
+}
+
+void gr_send_stop(gr_system *sys, gr_pid pid)
+{
+    (void)gr_signal_send(sys, &(gr_signal){.kind = GR_SIGNAL_STOP, .to = pid});
+}
+
+void gr_send_poison(gr_system *sys, gr_pid pid)
+{
+    gr_msg *poison = NULL;
+
+    if (pid.node != sys->node) {
+        (void)gr_signal_send(sys, &(gr_signal){.kind = GR_SIGNAL_POISON, .to = pid});
+        return;
+    }
+    poison = gr_msg_new(&gri_poison_type);
+    if (poison == NULL) {
+        gr_system_log(sys, GR_LOG_WARN, "GR-ACTOR-POISON",
+                      "no memory to stop an actor in order: stopping it at once");
+        gr_send_stop(sys, pid);
+        return;
+    }
+    gri_process *process = gri_process_at(&sys->table, pid.slot);
+    if (process == NULL || process->kind != GRI_ACTOR) {
+        (void)gr_msg_unref(poison);
+        return;
+    }
+    (void)send_to_actor(sys, gri_actor_of(process), pid, poison, true);
+}
+
+bool gr_process_alive(gr_system *sys, gr_pid pid)
+{
+    gri_process *process = pid.node == sys->node ? gri_process_at(&sys->table, pid.slot) : NULL;
+
+    /* Relaxed: a reading, out of date at once. */
+    return process != NULL &&
+           atomic_load_explicit(&process->generation, memory_order_relaxed) == pid.generation;
+}
+
+void gr_system_set_foreign(gr_system *sys, const gr_foreign_ops *ops, void *self)
+{
+    (void)pthread_rwlock_wrlock(&sys->foreign_lock);
+    sys->foreign = ops;
+    sys->foreign_self = self;
+    (void)pthread_rwlock_unlock(&sys->foreign_lock);
+}

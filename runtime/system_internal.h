@@ -1,0 +1,393 @@
+/*
+ * A system from the inside: actors, workers, and what they share. Included by most of the runtime and by nobody else.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRI_SYSTEM_INTERNAL_H
+#define GRI_SYSTEM_INTERNAL_H
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include <granary/runtime_spi.h>
+
+#include "fiber.h"
+#include "mailbox.h"
+#include "process.h"
+#include "timers.h"
+
+typedef struct gri_actor gri_actor;
+typedef struct gri_worker gri_worker;
+
+/* ---- signals: what actors are told beside user messages ------------------------------------------------------- */
+
+typedef enum gri_note_kind {
+    GRI_NOTE_WATCH,         /* gri_watch_note */
+    GRI_NOTE_UNWATCH,       /* gri_watch_note */
+    GRI_NOTE_CHILD_FAILED,  /* embedded in the child */
+    GRI_NOTE_CHILD_STOPPED, /* embedded in the child */
+    GRI_NOTE_READY          /* embedded in a gri_wait: its fiber may go on */
+} gri_note_kind;
+
+typedef struct gri_note {
+    struct gri_note *next;
+    gri_note_kind kind;
+} gri_note;
+
+/* What an actor is asked to do; one word with the generation it is meant for, so that no allocation can fail. */
+enum gri_asked {
+    GRI_ASKED_STOP = 1,
+    GRI_ASKED_STOP_FAILED = 2,
+    GRI_ASKED_RESTART = 4,
+    GRI_ASKED_RESUME = 8
+};
+
+/* ---- waits: a fiber or a thread that sleeps until somebody wakes it ---------------------------------------------- */
+
+typedef struct gri_parker {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool woken; /* lock */
+} gri_parker;
+
+void gri_parker_init(gri_parker *parker);
+void gri_parker_fini(gri_parker *parker);
+/* Sleeps until woken or until `until_ms` of the real clock; false when it was the clock. */
+bool gri_parker_wait(gri_parker *parker, int64_t until_ms);
+void gri_parker_wake(gri_parker *parker);
+
+typedef struct gri_wait {
+    TAILQ_ENTRY(gri_wait) link;  /* in what is waited for, under its lock */
+    LIST_ENTRY(gri_wait) parked; /* among the waits of the actor, in its turn */
+    gri_note note;
+    gri_actor *actor; /* whose fiber waits; NULL: a thread */
+    gri_fiber *fiber;
+    gri_parker *parker; /* of the thread */
+    gr_system *sys;
+    atomic_int state; /* 0 waiting, 1 woken */
+    gr_err code;      /* of who woke it */
+    bool linked;      /* under the lock of what is waited for */
+} gri_wait;
+
+TAILQ_HEAD(gri_wait_queue, gri_wait);
+LIST_HEAD(gri_wait_list, gri_wait);
+
+void gri_wait_init(gri_wait *wait, gr_system *sys);
+/* Gets what waiting needs; GR_ENOMEM. After it gri_wait_for() cannot fail for want of memory. Before others learn of the wait. */
+gr_err gri_wait_prepare(gri_wait *wait);
+/* Sleeps until woken or until the deadline; gives back the waker's code, or GR_ETIMEDOUT. */
+gr_err gri_wait_for(gri_wait *wait, int64_t deadline_ms);
+/* Claims the right to wake it; true for one caller only, who then owes it one gri_wait_go(). Any thread to which it is alive. */
+bool gri_wait_claim(gri_wait *wait, gr_err code);
+/* Lets it go on; it may be gone when this returns. */
+void gri_wait_go(gri_wait *wait);
+
+/* ---- actors ---------------------------------------------------------------------------------------------------- */
+
+typedef enum gri_status {
+    GRI_FREE,     /* nobody lives here */
+    GRI_STARTING, /* its started hook runs in the spawner */
+    GRI_RUNNING,
+    GRI_PAUSED,     /* failed; its supervisor decides */
+    GRI_RESTARTING, /* waits and children end, then a new state */
+    GRI_STOPPING    /* waits and children end, then it goes */
+} gri_status;
+
+typedef struct gri_watcher {
+    gr_pid pid;
+    gr_msg *
+        notice; /* made when the watch began, so that telling cannot fail; NULL for a watcher elsewhere */
+} gri_watcher;
+
+typedef struct gri_watchers {
+    gri_watcher *at;
+    size_t count, room;
+} gri_watchers;
+
+typedef struct gri_pids {
+    gr_pid *at;
+    size_t count, room;
+} gri_pids;
+
+/* False: out of memory, or not there. */
+bool gri_pids_add(gri_pids *pids, gr_pid pid);
+bool gri_pids_remove(gri_pids *pids, gr_pid pid);
+bool gri_pids_has(const gri_pids *pids, gr_pid pid);
+
+/* Kept from the first failure on. */
+typedef struct gri_failure {
+    gr_error error;
+    int restarts_count; /* in `restarted_at`, a ring as long as the limit */
+    int restarts_next;
+    int restarts_room;
+    int64_t restarted_at[];
+} gri_failure;
+
+/* What only some actors have. */
+typedef struct gri_extras {
+    gri_watchers watchers;
+    gri_pids watching;
+    gri_pids owed; /* who asked and has not been answered yet, beyond its turn */
+    struct gri_actor_timer *timers;
+    gri_failure *failure;
+    struct gri_wait_list waits;
+    uint32_t waits_count;
+    uint64_t timers_made;
+} gri_extras;
+
+struct gri_actor {
+    gri_process base;
+    /* Any thread. */
+    _Alignas(64) gri_mailbox mailbox;
+    _Atomic(gri_note *) notes; /* a stack */
+    _Atomic uint64_t asked;    /* generation << 32 | gri_asked */
+    atomic_bool room_wanted;   /* somebody waits for room in the mailbox */
+    /* Only who has the claim. */
+    uint8_t status;
+    uint8_t reason;        /* of the end that is under way */
+    bool started;          /* the started hook has succeeded: the stopped hook is due */
+    uint8_t wants;         /* gri_asked that could not be done yet */
+    gri_note *notes_taken; /* in order */
+    gri_worker *home;      /* while fibers wait: the worker they belong to */
+    gri_actor *run_next;   /* in a run queue */
+    void *state;
+    char *name;
+    gri_actor *parent;
+    LIST_HEAD(, gri_actor) children;
+    LIST_ENTRY(gri_actor) sibling; /* in the parent's turn */
+    gri_note failed_note;
+    gri_note stopped_note;
+    gri_extras *extras;
+    gr_props props;
+};
+
+struct gr_context {
+    gri_actor *actor;
+    const gr_msg *msg; /* in hand; NULL in hooks */
+    bool responded;    /* or handed on */
+    void *chunks;      /* of gr_context_alloc() */
+    jmp_buf *panic;    /* where gr_panic() goes */
+    gr_context *outer; /* a started hook runs inside a handler of the parent */
+};
+
+/* ---- workers --------------------------------------------------------------------------------------------------- */
+
+typedef struct gri_dispatcher_ops {
+    /* An actor whose claim the caller has just got is to be run. Any thread. */
+    void (*schedule)(gr_system *sys, gri_actor *actor);
+    /* The next actor for a worker's loop, waiting for one; NULL: the loop ends. */
+    gri_actor *(*next)(gri_worker *worker);
+} gri_dispatcher_ops;
+
+struct gri_worker {
+    const gri_dispatcher_ops *ops;
+    gri_fiber native;
+    gri_fiber *fiber; /* that runs now */
+    gri_fiber *pool;  /* fibers at rest inside a switch of the worker's loop */
+    uint32_t pool_count;
+    uint32_t stack_bytes;
+    atomic_uint fibers;                           /* alive */
+    atomic_uint waiting;                          /* of them suspended in a wait */
+    void (*after)(gri_worker *worker, void *arg); /* to be done on the other side of a switch */
+    void *after_arg;
+    gri_free_lists free; /* process objects */
+    uint32_t index;
+    void *own; /* the dispatcher's */
+    /* What runs now, for the monitor. */
+    _Atomic(gri_actor *) running;
+    _Atomic(const gr_type *) running_type;
+    _Atomic uint64_t turns;
+};
+
+/* What this thread is doing. */
+typedef struct gri_thread {
+    gri_worker *worker; /* NULL outside of workers */
+    gri_parker *parker;
+} gri_thread;
+
+extern _Thread_local gri_thread gri_this_thread;
+
+/* The handler that runs in this thread now, or NULL. */
+static inline gr_context *gri_context_now(void)
+{
+    gri_worker *worker = gri_this_thread.worker;
+
+    return worker == NULL || worker->fiber == NULL ? NULL : worker->fiber->context;
+}
+
+gr_err gri_worker_init(gri_worker *worker, const gri_dispatcher_ops *ops, uint32_t index,
+                       uint32_t stack_bytes);
+void gri_worker_fini(gri_worker *worker);
+/* Runs the worker's loop in this thread until next() gives NULL. */
+void gri_worker_run(gri_worker *worker);
+/* Sees to it that there is a fiber to go on with; GR_ENOMEM. */
+gr_err gri_worker_prepare(gri_worker *worker);
+/* Suspends the fiber that runs, and goes on with the loop on a prepared one, which first does after(worker, arg). */
+void gri_worker_suspend(gri_worker *worker, void (*after)(gri_worker *worker, void *arg),
+                        void *arg);
+/* Goes on with a suspended fiber; the one that runs comes to rest in the pool, and returns from here when it is used again. */
+void gri_worker_resume(gri_worker *worker, gri_fiber *fiber);
+
+/* Frees a fiber that is suspended in a wait and will never be gone on with. */
+void gri_worker_drop(gri_worker *worker, gri_fiber *fiber);
+
+/* Runs an actor whose claim the caller has, and gives the claim back or schedules it again. */
+void gri_actor_run(gri_actor *actor);
+
+/* ---- systems --------------------------------------------------------------------------------------------------- */
+
+struct gri_workers;
+
+enum { GRI_ROOM_STRIPES = 32 };
+
+/* Senders that wait for room in a mailbox, in turn. */
+typedef struct gri_room_stripe {
+    pthread_mutex_t lock;
+    TAILQ_HEAD(, gri_room_wait) waits; /* lock */
+} gri_room_stripe;
+
+struct gr_system {
+    /* Fixed after gr_system_new(). */
+    uint64_t node;
+    char *name;
+    const gri_dispatcher_ops *ops;
+    struct gri_workers *workers; /* threads */
+    gr_stepped *stepped;         /* or a stepper */
+    LIST_ENTRY(gr_system) stepping;
+    uint32_t throughput;
+    uint32_t slow_handler_ms;
+    gr_supervision root;
+    gr_log_fn log;
+    void *log_arg;
+    gr_log_level log_level;
+    gri_process_table table;
+    gri_timers timers;
+    /* Any thread. */
+    atomic_int phase; /* gri_phase */
+    atomic_uint_fast64_t live;
+    atomic_uint_fast64_t spawned, stopped, restarts, failures, dead_letters, late_replies, refused;
+    atomic_uint_fast64_t random_state;
+    pthread_mutex_t stop_lock;
+    pthread_cond_t stop_changed; /* live reached 0, or the phase changed */
+    pthread_mutex_t names_lock;
+    struct gri_name_entry *names; /* names_lock */
+    gri_room_stripe room[GRI_ROOM_STRIPES];
+    struct gri_events *events;
+    pthread_rwlock_t foreign_lock;
+    const gr_foreign_ops *foreign; /* foreign_lock */
+    void *foreign_self;
+    atomic_int_fast64_t dead_letter_log_at; /* when the next may be logged */
+    atomic_uint_fast64_t dead_letters_unlogged;
+    bool stalled;   /* stepped only */
+    bool killed;    /* stepped only */
+    bool abandoned; /* threads hang in it: never freed */
+};
+
+typedef enum gri_phase { GRI_PHASE_UP, GRI_PHASE_STOPPING, GRI_PHASE_DOWN } gri_phase;
+
+static inline gr_pid gri_process_pid(const gri_process *process)
+{
+    /* Relaxed: whoever may name the pid of an object knows that its occupant is there. */
+    gr_pid pid = {process->sys->node, process->slot,
+                  atomic_load_explicit(&process->generation, memory_order_relaxed)};
+
+    return pid;
+}
+
+static inline gr_pid gri_actor_pid(const gri_actor *actor)
+{
+    return gri_process_pid(&actor->base);
+}
+
+static inline gri_actor *gri_actor_of(gri_process *process)
+{
+    return (gri_actor *)process;
+}
+
+int64_t gri_deadline(const gr_system *sys, int64_t timeout_ms);
+
+/* actor.c: life */
+gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
+                       gr_pid *out_pid);
+void gri_actor_ask(gri_actor *actor, uint32_t generation, unsigned what);
+void gri_actor_note(gri_actor *actor, gri_note *note);
+void gri_actor_schedule(gri_actor *actor);
+gri_extras *gri_actor_extras(gri_actor *actor);
+/* Gives the claim back after a turn, or schedules the actor when there is more to do. */
+void gri_actor_finish_turn(gri_actor *actor);
+/* As gri_actor_kill() of a crash: the actor and its fibers go without hooks, answers or notices. */
+void gri_actor_kill(gri_actor *actor);
+
+/* supervise.c */
+void gri_actor_failed(gri_actor *actor, gr_err code, const char *text);
+void gri_supervise_child(gri_actor *parent, gri_actor *child);
+
+/* watch.c */
+void gri_watch_tell_all(gri_actor *actor, gr_reason reason);
+/* Whether a gr_terminated is still wanted; it is not twice. */
+bool gri_watch_expects(gri_actor *actor, const gr_msg *msg);
+gr_err gri_watch_signal(gr_system *sys, const gr_signal *signal);
+/* A note from the pool: somebody watches, or no longer does. */
+typedef struct gri_watch_note {
+    gri_block block;
+    gri_note note;
+    uint32_t generation; /* of the actor that is meant */
+    gr_pid watcher;
+    gr_msg *notice;
+} gri_watch_note;
+void gri_watch_handle(gri_actor *actor, gri_note *note);
+
+/* actor_timer.c */
+void gri_actor_timers_end(gri_actor *actor);
+
+/* room.c */
+void gri_room_serve(gri_actor *actor);
+void gri_room_fail(gri_actor *actor);
+gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *take_msg,
+                     int64_t deadline_ms);
+
+/* send.c */
+gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *take_msg, bool force);
+
+/* future.c */
+void gri_future_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);
+/* Ends the wait for an answer that will not come; nothing when it has come. Cannot fail. */
+void gri_future_fail(gri_process *process, gr_pid to, gr_err code);
+
+/* Lets go of its answer, whoever still holds it: they went with a crash. */
+void gri_future_kill(gri_process *process);
+
+/* custom.c */
+gr_err gri_custom_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);
+
+/* names.c */
+gr_err gri_name_add(gr_system *sys, const char *name, gr_pid pid);
+void gri_name_remove(gr_system *sys, const char *name, gr_pid pid);
+void gri_names_fini(gr_system *sys);
+void gri_names_dump(gr_system *sys, FILE *out);
+
+/* event.c */
+gr_err gri_events_init(gr_system *sys);
+void gri_events_fini(gr_system *sys);
+bool gri_events_wanted(gr_system *sys);
+
+/* workers.c, stepped.c */
+gr_err gri_workers_start(gr_system *sys, uint32_t count, uint32_t stack_bytes);
+bool gri_workers_stop(gr_system *sys); /* false: some thread hangs in a handler */
+void gri_workers_free(gr_system *sys);
+void gri_workers_describe_hung(gr_system *sys, char *text, size_t bytes);
+gri_worker *gri_workers_at(gr_system *sys, uint32_t index); /* NULL beyond the last */
+gr_err gri_stepped_join(gr_system *sys, gr_stepped *stepped, uint32_t stack_bytes);
+void gri_stepped_leave(gr_system *sys);
+/* Lets time and actors go on until done(arg) or the deadline; false when it was the deadline (or nothing can happen any more). */
+bool gri_stepped_pump(gr_stepped *stepped, gr_system *sys, bool (*done)(void *arg), void *arg,
+                      int64_t deadline_ms);
+gri_worker *gri_stepped_worker(gr_stepped *stepped);
+void gri_stepped_handled(gr_system *sys, gri_actor *actor, const gr_msg *msg);
+
+/* system.c */
+void gri_system_live_down(gr_system *sys);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * A worker's loop and the fibers it runs on. The loop itself runs on a fiber. When a handler waits, that fiber, with the
+ * loop's frame below the handler's, is set aside, and the loop goes on with another one; when the handler may go on, the
+ * fiber of the moment comes to rest in the pool, inside its switch, ready to be gone on with at the next wait. So a handler
+ * that never waits costs nothing.
+ * What has to be done once a fiber is really off its stack is done on the other side of the switch (`after`).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "system_internal.h"
+
+#include <string.h>
+
+#include <gri/fail.h>
+
+enum { POOLED_MAX = 256 };
+
+_Thread_local gri_thread gri_this_thread;
+
+static void run_after(gri_worker *worker)
+{
+    void (*after)(gri_worker *, void *) = worker->after;
+    void *arg = worker->after_arg;
+
+    worker->after = NULL;
+    if (after != NULL) {
+        after(worker, arg);
+    }
+}
+
+static void switch_to(gri_worker *worker, gri_fiber *to, void (*after)(gri_worker *, void *),
+                      void *arg)
+{
+    gri_fiber *from = worker->fiber;
+
+    worker->after = after;
+    worker->after_arg = arg;
+    worker->fiber = to;
+    gri_fiber_switch(from, to);
+    run_after(worker);
+}
+
+static void to_pool(gri_worker *worker, void *arg)
+{
+    gri_fiber *fiber = arg;
+
+    if (worker->pool_count >= POOLED_MAX) {
+        (void)gri_fiber_free(fiber);
+        (void)atomic_fetch_sub_explicit(&worker->fibers, 1,
+                                        memory_order_relaxed); /* a count for people */
+        return;
+    }
+    fiber->next = worker->pool;
+    worker->pool = fiber;
+    worker->pool_count++;
+}
+
+static void loop(void *arg)
+{
+    gri_worker *worker = arg;
+
+    run_after(worker);
+    for (;;) {
+        gri_actor *actor = worker->ops->next(worker);
+
+        if (actor == NULL) {
+            switch_to(worker, &worker->native, to_pool, worker->fiber);
+            continue;
+        }
+        gri_actor_run(actor);
+    }
+}
+
+gr_err gri_worker_init(gri_worker *worker, const gri_dispatcher_ops *ops, uint32_t index,
+                       uint32_t stack_bytes)
+{
+    memset(worker, 0, sizeof(*worker));
+    worker->ops = ops;
+    worker->index = index;
+    worker->stack_bytes = stack_bytes;
+    return gri_worker_prepare(worker);
+}
+
+void gri_worker_fini(gri_worker *worker)
+{
+    while (worker->pool != NULL) {
+        gri_fiber *next = worker->pool->next;
+
+        (void)gri_fiber_free(worker->pool);
+        worker->pool = next;
+    }
+    worker->pool_count = 0;
+}
+
+gr_err gri_worker_prepare(gri_worker *worker)
+{
+    gri_fiber *fiber = NULL;
+
+    if (worker->pool != NULL) {
+        return GR_OK;
+    }
+    fiber = gri_fiber_new(worker->stack_bytes, loop, worker);
+    if (fiber == NULL) {
+        return GRI_FAIL(
+            GR_ENOMEM, "a fiber with a stack of %u bytes (%u are alive)", worker->stack_bytes,
+            atomic_load_explicit(&worker->fibers, memory_order_relaxed)); /* a reading */
+    }
+    (void)atomic_fetch_add_explicit(&worker->fibers, 1,
+                                    memory_order_relaxed); /* a count for people */
+    to_pool(worker, fiber);
+    return GR_OK;
+}
+
+static gri_fiber *from_pool(gri_worker *worker)
+{
+    gri_fiber *fiber = worker->pool;
+
+    GRI_INVARIANT(fiber != NULL);
+    worker->pool = fiber->next;
+    worker->pool_count--;
+    fiber->context = NULL;
+    return fiber;
+}
+
+void gri_worker_suspend(gri_worker *worker, void (*after)(gri_worker *worker, void *arg), void *arg)
+{
+    switch_to(worker, from_pool(worker), after, arg);
+}
+
+void gri_worker_resume(gri_worker *worker, gri_fiber *fiber)
+{
+    switch_to(worker, fiber, to_pool, worker->fiber);
+}
+
+void gri_worker_drop(gri_worker *worker, gri_fiber *fiber)
+{
+    (void)gri_fiber_free(fiber);
+    (void)atomic_fetch_sub_explicit(&worker->fibers, 1,
+                                    memory_order_relaxed); /* a count for people */
+    (void)atomic_fetch_sub_explicit(&worker->waiting, 1,
+                                    memory_order_relaxed); /* a count for people */
+}
+
+void gri_worker_run(gri_worker *worker)
+{
+    gri_thread outer = gri_this_thread;
+
+    gri_this_thread.worker = worker;
+    gri_fiber_init_native(&worker->native);
+    worker->fiber = &worker->native;
+    gri_worker_suspend(worker, NULL, NULL);
+    worker->fiber = NULL;
+    gri_fiber_fini_native(&worker->native);
+    gri_this_thread.worker = outer.worker;
+}
