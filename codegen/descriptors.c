@@ -112,37 +112,62 @@ static gri_proto_file *slim(const gri_model *model, const gri_proto_file *file)
     return copy;
 }
 
-static bool imports(const gri_proto_file *file, const char *path)
+/* A file whose imports are being visited. */
+typedef struct visit {
+    const gri_proto_file *file;
+    size_t next; /* of its imports */
+} visit;
+
+/* The index of a file in the request; its number of files when it is not there. */
+static size_t index_of(const gri_proto_request *request, const char *path)
 {
-    for (size_t i = 0; i < file->n_dependency; i++) {
-        if (strcmp(file->dependency[i], path) == 0) {
-            return true;
+    size_t i = 0;
+
+    while (i < request->n_proto_file && strcmp(request->proto_file[i]->name, path) != 0) {
+        i++;
+    }
+    return i;
+}
+
+/* The file and all it imports, each behind its imports and these in the order of their statements: the order of the
+ * request would depend on what else is generated. Returns how many. */
+static size_t collect(const gri_model *model, const gri_proto_file *file, gri_proto_file **files)
+{
+    const gri_proto_request *request = model->request;
+    visit *visits = gri_arena_array(model->arena, request->n_proto_file, sizeof(*visits));
+    bool *seen = gri_arena_array(model->arena, request->n_proto_file + 1, sizeof(*seen));
+    size_t depth = 0;
+    size_t count = 0;
+
+    seen[index_of(request, file->name)] = true;
+    visits[depth++] = (visit){file, 0};
+    while (depth > 0) {
+        visit *top = &visits[depth - 1];
+        const char *import = NULL;
+        size_t index = 0;
+
+        if (top->next == top->file->n_dependency) {
+            files[count++] = slim(model, top->file);
+            depth--;
+            continue;
+        }
+        import = top->file->dependency[top->next++];
+        index = index_of(request, import);
+        if (index < request->n_proto_file && !seen[index] && !is_idle(model, top->file, import)) {
+            seen[index] = true;
+            visits[depth++] = (visit){request->proto_file[index], 0};
         }
     }
-    return false;
+    return count;
 }
 
 const uint8_t *gri_descriptors_pack(const gri_model *model, const gri_file *file, size_t *out_bytes)
 {
-    const gri_proto_request *request = model->request;
     gri_proto_set set = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_SET__INIT;
-    gri_proto_file **files = gri_arena_array(model->arena, request->n_proto_file, sizeof(*files));
-    size_t first = request->n_proto_file;
     uint8_t *packed = NULL;
 
-    /* The request is in topological order: walking it backwards, importers come before imports. */
-    for (size_t i = request->n_proto_file; i-- > 0;) {
-        bool wanted = request->proto_file[i] == file->proto;
-
-        for (size_t j = first; j < request->n_proto_file && !wanted; j++) {
-            wanted = imports(files[j], request->proto_file[i]->name);
-        }
-        if (wanted) {
-            files[--first] = slim(model, request->proto_file[i]);
-        }
-    }
-    set.file = files + first;
-    set.n_file = request->n_proto_file - first;
+    set.file = gri_arena_array(model->arena, model->request->n_proto_file, sizeof(*set.file));
+    set.n_file = collect(model, file->proto, set.file);
     *out_bytes = google__protobuf__file_descriptor_set__get_packed_size(&set);
     packed = gri_arena_alloc(model->arena, *out_bytes);
     (void)google__protobuf__file_descriptor_set__pack(&set, packed);

@@ -67,11 +67,11 @@ static void name_method(gri_method *method, const gri_kind *kind, gri_model *mod
 
     method->field = gri_arena_text(
         arena, "%s%s", snake, gri_name_is_keyword(snake) || is_field_of_tables(snake) ? "_" : "");
+    name_callers(method, model,
+                 gri_arena_text(arena, "%s_%s%s", kind->prefix, snake, is_taken ? "_" : ""));
     method->invoke = gri_arena_text(arena, "invoke_%s_%s", kind->prefix, snake);
     gri_names_take(&model->names, method->invoke, "the invocation of ", "method", method->name,
                    method->spot);
-    name_callers(method, model,
-                 gri_arena_text(arena, "%s_%s%s", kind->prefix, snake, is_taken ? "_" : ""));
 }
 
 static void check_streaming(const gri_model *model, const gri_proto_method *proto,

@@ -162,8 +162,8 @@ static void list_own(gri_model *model, gri_file *file, gri_proto_message *const 
             continue;
         }
         file->messages[file->messages_count++] = message;
-        gri_names_take(&model->names, message->symbol, "the type of ", "message",
-                       message->full_name, message->spot);
+        gri_names_take(&model->names, message->symbol, "", "message", message->full_name,
+                       message->spot);
         check_groups(model, message, trouble);
         list_own(model, file, protos[i]->nested_type, protos[i]->n_nested_type, name, trouble);
     }
@@ -288,11 +288,14 @@ static void check_wire_names(const gri_model *model, gri_trouble *trouble)
     }
     qsort(kinds, count, sizeof(*kinds), compare_kinds);
     for (size_t i = 1; i < count; i++) {
-        if (kinds[i - 1]->hash == kinds[i]->hash) {
+        if (strcmp(kinds[i - 1]->wire_name, kinds[i]->wire_name) == 0) {
             gri_trouble_add(trouble, kinds[i]->spot,
-                            "services '%s' and '%s' are the same on the wire, as '%s' and '%s'",
-                            kinds[i - 1]->full_name, kinds[i]->full_name, kinds[i - 1]->wire_name,
-                            kinds[i]->wire_name);
+                            "services '%s' and '%s' are both '%s' on the wire",
+                            kinds[i - 1]->full_name, kinds[i]->full_name, kinds[i]->wire_name);
+        } else if (kinds[i - 1]->hash == kinds[i]->hash) {
+            gri_trouble_add(trouble, kinds[i]->spot,
+                            "services '%s' and '%s' have the same hash: rename one of them",
+                            kinds[i - 1]->wire_name, kinds[i]->wire_name);
         }
     }
 }

@@ -55,18 +55,34 @@ void gri_output_print(gri_output *out, const char *format, ...)
     out->length += (size_t)length;
 }
 
+/* How far the items are from the left: under the end of the head, or, where that leaves no room for the longest, four
+ * columns further in than the head's line. */
+static size_t indent_of(const char *line, const char *const *items, size_t count)
+{
+    size_t indent = strlen(line);
+    size_t longest = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(items[i]) + 2;
+
+        longest = length > longest ? length : longest;
+    }
+    return indent + longest > GRI_OUTPUT_COLUMNS ? strspn(line, " ") + 4 : indent;
+}
+
 void gri_output_list(gri_output *out, const char *head, const char *const *items, size_t count,
                      const char *tail)
 {
-    const char *last_line = strrchr(head, '\n');
-    size_t indent = strlen(last_line == NULL ? head : last_line + 1);
-    size_t column = indent;
+    const char *newline = strrchr(head, '\n');
+    const char *line = newline == NULL ? head : newline + 1;
+    size_t indent = indent_of(line, items, count);
+    size_t column = strlen(line);
 
     add(out, head, strlen(head));
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(items[i]) + (i + 1 < count ? 1 : strlen(tail));
 
-        if (i > 0 && column + 1 + length > GRI_OUTPUT_COLUMNS) {
+        if (column + (i > 0 ? 1 : 0) + length > GRI_OUTPUT_COLUMNS) {
             gri_output_print(out, "\n%*s", (int)indent, "");
             column = indent;
         } else if (i > 0) {
@@ -111,6 +127,12 @@ static bool turns_text(const char *at)
                                (byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9));
 }
 
+/* What would end the comment, look like a second one, or be a backslash to an old compiler. */
+static bool is_split_before_next(const char *at)
+{
+    return strncmp(at, "*/", 2) == 0 || strncmp(at, "/*", 2) == 0 || strncmp(at, "?\?/", 3) == 0;
+}
+
 static void comment_line(gri_output *out, const char *line, size_t length)
 {
     const char *end = line + length;
@@ -133,8 +155,8 @@ static void comment_line(gri_output *out, const char *line, size_t length)
         if (bytes != 3 || !turns_text(line)) {
             add(out, line, bytes);
         }
-        if (((*line == '*' && line[1] == '/') || (*line == '/' && line[1] == '*'))) {
-            add(out, " ", 1); /* neither the end of the comment nor the look of a second one */
+        if (bytes == 1 && is_split_before_next(line)) {
+            add(out, " ", 1);
         }
         line += bytes;
     }

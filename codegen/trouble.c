@@ -62,15 +62,15 @@ const char *gri_spot_comment(gri_arena *arena, gri_spot spot)
     return gri_arena_text(arena, "%s%s", before, behind);
 }
 
-void gri_trouble_add(gri_trouble *trouble, gri_spot spot, const char *format, ...)
+bool gri_trouble_is_full(const gri_trouble *trouble)
+{
+    return trouble->count > GRI_TROUBLE_MAX;
+}
+
+static void add_line(gri_trouble *trouble, gri_spot spot, const char *text)
 {
     const gri_proto_location *location = find(spot);
-    va_list args;
-    char text[1024];
 
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
     gri_output_print(&trouble->lines, "%s%s:", trouble->count > 0 ? "\n" : "",
                      spot.file != NULL ? spot.file->name : "protoc-gen-granary");
     if (location != NULL) {
@@ -78,5 +78,20 @@ void gri_trouble_add(gri_trouble *trouble, gri_spot spot, const char *format, ..
                          location->span[1] + 1LL);
     }
     gri_output_print(&trouble->lines, " error: %s", text);
+}
+
+void gri_trouble_add(gri_trouble *trouble, gri_spot spot, const char *format, ...)
+{
+    va_list args;
+    char text[1024];
+
+    if (trouble->count < GRI_TROUBLE_MAX) {
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        add_line(trouble, spot, text);
+    } else if (trouble->count == GRI_TROUBLE_MAX) {
+        add_line(trouble, (gri_spot){0}, "there are more errors than these");
+    }
     trouble->count++;
 }

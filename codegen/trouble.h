@@ -7,6 +7,8 @@
 #ifndef GRI_TROUBLE_H
 #define GRI_TROUBLE_H
 
+#include <stdbool.h>
+
 #include "output.h"
 #include "proto.h"
 
@@ -22,7 +24,9 @@ gri_spot gri_spot_below(gri_arena *arena, gri_spot spot, const int32_t *steps, s
 /* The comments before and behind what stands there; "" without any. */
 const char *gri_spot_comment(gri_arena *arena, gri_spot spot);
 
-/* The errors so far, a line each. Zero it but for the output's arena to begin. */
+enum { GRI_TROUBLE_MAX = 50 };
+
+/* The errors so far, a line each; after GRI_TROUBLE_MAX one line says that there are more. Zero it but for the output's arena to begin. */
 typedef struct gri_trouble {
     gri_output lines;
     size_t count;
@@ -31,5 +35,7 @@ typedef struct gri_trouble {
 /* Adds `file:line:column: error: ...`; without line and column when the file does not know them. */
 void gri_trouble_add(gri_trouble *trouble, gri_spot spot, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Whether there are so many that more of them will not be shown. */
+bool gri_trouble_is_full(const gri_trouble *trouble);
 
 #endif
