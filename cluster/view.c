@@ -7,6 +7,7 @@
 #include "view_make.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL /* the state on the stack, whatever version of the library */
@@ -15,16 +16,42 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
+#define KIND_TABLE "kind:"
+#define ROLE_TABLE "role:"
+
+enum { NAME_BYTES_MAX = GRI_VIEW_TABLE_BYTES - 8 };
+
 /* ---- members */
 
-void gri_member_fini(gri_member *member)
+static void names_fini(char **names, size_t count)
 {
     size_t i = 0;
 
-    for (i = 0; member->kinds != NULL && i < member->kinds_count; i++) {
-        gri_free(member->kinds[i]);
+    for (i = 0; names != NULL && i < count; i++) {
+        gri_free(names[i]);
     }
-    gri_free(member->kinds);
+    gri_free(names);
+}
+
+static char **names_copy(char *const *names, size_t count)
+{
+    char **copy = gri_calloc(count, sizeof(char *));
+    size_t i = 0;
+
+    for (i = 0; copy != NULL && i < count; i++) {
+        copy[i] = gri_strdup(names[i]);
+        if (copy[i] == NULL) {
+            names_fini(copy, count);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+void gri_member_fini(gri_member *member)
+{
+    names_fini(member->kinds, member->kinds_count);
+    names_fini(member->role_kinds, member->role_kinds_count);
     gri_free(member->role);
     gri_free(member->address);
     *member = (gri_member){0};
@@ -32,32 +59,24 @@ void gri_member_fini(gri_member *member)
 
 gr_err gri_member_copy(const gri_member *from, gri_member *out_member)
 {
-    gri_member copy = {.node = from->node, .weight = from->weight, .leaving = from->leaving};
-    size_t i = 0;
+    gri_member copy = *from;
 
     copy.address = gri_strdup(from->address);
     copy.role = gri_strdup(from->role == NULL ? "" : from->role);
-    copy.kinds = gri_calloc(from->kinds_count, sizeof(char *));
-    copy.kinds_count = from->kinds_count;
-    if (copy.address == NULL || copy.role == NULL || copy.kinds == NULL) {
-        goto no_memory;
-    }
-    for (i = 0; i < from->kinds_count; i++) {
-        copy.kinds[i] = gri_strdup(from->kinds[i]);
-        if (copy.kinds[i] == NULL) {
-            goto no_memory;
-        }
+    copy.kinds = names_copy(from->kinds, from->kinds_count);
+    copy.role_kinds = names_copy(from->role_kinds, from->role_kinds_count);
+    if (copy.address == NULL || copy.role == NULL || copy.kinds == NULL ||
+        copy.role_kinds == NULL) {
+        gri_member_fini(&copy);
+        return GRI_FAIL(GR_ENOMEM, "member %016" PRIx64, from->node);
     }
     *out_member = copy;
     return GR_OK;
-no_memory:
-    gri_member_fini(&copy);
-    return GRI_FAIL(GR_ENOMEM, "member %016" PRIx64, from->node);
 }
 
 /* ---- life */
 
-gri_view *gri_view_new(uint32_t shards_count, size_t members_room, size_t roles_room)
+gri_view *gri_view_new(uint32_t shards_count, size_t members_room, size_t tables_room)
 {
     gri_view *view = gri_calloc(1, sizeof(*view));
 
@@ -68,32 +87,52 @@ gri_view *gri_view_new(uint32_t shards_count, size_t members_room, size_t roles_
     view->protocol = GRI_VIEW_PROTOCOL;
     view->shards_count = shards_count;
     view->members = gri_calloc(members_room, sizeof(gri_member));
-    view->roles = gri_calloc(roles_room, sizeof(gri_role_shards));
-    return view->members == NULL || view->roles == NULL ? gri_view_unref(view) : view;
+    view->tables = gri_calloc(tables_room, sizeof(gri_table));
+    return view->members == NULL || view->tables == NULL ? gri_view_unref(view) : view;
 }
 
-gr_err gri_view_add_role(gri_view *view, const char *role)
+gr_err gri_view_add_table(gri_view *view, const char *name)
 {
     size_t at = 0;
-    gri_role_shards fresh = {gri_strdup(role), gri_calloc(view->shards_count, sizeof(gri_shard))};
+    gri_table fresh = {gri_strdup(name), gri_calloc(view->shards_count, sizeof(gri_shard))};
 
-    if (fresh.role == NULL || fresh.shards == NULL) {
-        gri_free(fresh.role);
+    if (fresh.name == NULL || fresh.shards == NULL) {
+        gri_free(fresh.name);
         gri_free(fresh.shards);
-        return GRI_FAIL(GR_ENOMEM, "role '%s'", role);
+        return GRI_FAIL(GR_ENOMEM, "shards of '%s'", name);
     }
-    for (at = view->roles_count; at > 0 && strcmp(view->roles[at - 1].role, role) > 0; at--) {
-        view->roles[at] = view->roles[at - 1];
+    for (at = view->tables_count; at > 0 && strcmp(view->tables[at - 1].name, name) > 0; at--) {
+        view->tables[at] = view->tables[at - 1];
     }
-    view->roles[at] = fresh;
-    view->roles_count++;
+    view->tables[at] = fresh;
+    view->tables_count++;
     return GR_OK;
 }
 
-gr_err gri_view_copy(const gri_view *from, gri_view **out_view)
+static gr_err need_table(gri_view *view, const char *prefix, const char *rest)
 {
+    char name[GRI_VIEW_TABLE_BYTES];
+
+    (void)snprintf(name, sizeof(name), "%s%s", prefix, rest);
+    return gri_view_find_table(view, name) != NULL ? GR_OK : gri_view_add_table(view, name);
+}
+
+gr_err gri_view_add_tables(gri_view *view, const gri_member *member)
+{
+    gr_err err = member->role_kinds_count > 0 ? need_table(view, ROLE_TABLE, member->role) : GR_OK;
+    size_t i = 0;
+
+    for (i = 0; err == GR_OK && i < member->kinds_count; i++) {
+        err = need_table(view, KIND_TABLE, member->kinds[i]);
+    }
+    return err;
+}
+
+gr_err gri_view_copy(const gri_view *from, const gri_member *joining, gri_view **out_view)
+{
+    size_t more = joining == NULL ? 0 : joining->kinds_count + 1;
     gri_view *view =
-        gri_view_new(from->shards_count, from->members_count + 1, from->roles_count + 1);
+        gri_view_new(from->shards_count, from->members_count + 1, from->tables_count + more);
     gr_err err = GR_OK;
     size_t i = 0;
 
@@ -110,10 +149,10 @@ gr_err gri_view_copy(const gri_view *from, gri_view **out_view)
         err = gri_member_copy(&from->members[i], &view->members[i]);
         view->members_count += err == GR_OK;
     }
-    for (i = 0; err == GR_OK && i < from->roles_count; i++) {
-        err = gri_view_add_role(view, from->roles[i].role);
+    for (i = 0; err == GR_OK && i < from->tables_count; i++) {
+        err = gri_view_add_table(view, from->tables[i].name);
         if (err == GR_OK) {
-            memcpy(view->roles[i].shards, from->roles[i].shards,
+            memcpy(view->tables[i].shards, from->tables[i].shards,
                    view->shards_count * sizeof(gri_shard));
         }
     }
@@ -147,12 +186,12 @@ gri_view *gri_view_unref(gri_view *take_view)
     for (i = 0; i < take_view->members_count; i++) {
         gri_member_fini(&take_view->members[i]);
     }
-    for (i = 0; i < take_view->roles_count; i++) {
-        gri_free(take_view->roles[i].role);
-        gri_free(take_view->roles[i].shards);
+    for (i = 0; i < take_view->tables_count; i++) {
+        gri_free(take_view->tables[i].name);
+        gri_free(take_view->tables[i].shards);
     }
     gri_free(take_view->members);
-    gri_free(take_view->roles);
+    gri_free(take_view->tables);
     gri_free(take_view);
     return NULL;
 }
@@ -174,21 +213,37 @@ uint32_t gri_view_shard(const gri_view *view, const gr_kind_info *kind, const ch
     return (uint32_t)(gri_grain_hash(kind, identity) % view->shards_count);
 }
 
-const gri_role_shards *gri_view_role(const gri_view *view, const char *role)
+const char *gri_view_table(const gr_kind_info *kind, char name[GRI_VIEW_TABLE_BYTES])
 {
-    size_t i = 0;
+    bool by_role = kind->role != NULL && kind->role[0] != '\0';
 
-    for (i = 0; i < view->roles_count; i++) {
-        if (strcmp(view->roles[i].role, role == NULL ? "" : role) == 0) {
-            return &view->roles[i];
-        }
-    }
-    return NULL;
+    (void)snprintf(name, GRI_VIEW_TABLE_BYTES, "%s%s", by_role ? ROLE_TABLE : KIND_TABLE,
+                   by_role ? kind->role : kind->name);
+    return name;
 }
 
-const gri_shard *gri_view_shards(const gri_view *view, const char *role)
+const gri_table *gri_view_find_table(const gri_view *view, const char *name)
 {
-    const gri_role_shards *found = gri_view_role(view, role);
+    size_t low = 0;
+    size_t high = view->tables_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(view->tables[middle].name, name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < view->tables_count && strcmp(view->tables[low].name, name) == 0
+               ? &view->tables[low]
+               : NULL;
+}
+
+const gri_shard *gri_view_shards(const gri_view *view, const char *table)
+{
+    const gri_table *found = gri_view_find_table(view, table);
 
     return found == NULL ? NULL : found->shards;
 }
@@ -211,85 +266,144 @@ const gri_member *gri_view_member(const gri_view *view, uint64_t node)
                                                                         : NULL;
 }
 
-bool gri_view_hosts(const gri_view *view, uint64_t node, const char *kind)
+static bool has_name(char *const *names, size_t count, const char *name)
 {
-    const gri_member *member = gri_view_member(view, node);
     size_t i = 0;
 
-    for (i = 0; member != NULL && i < member->kinds_count; i++) {
-        if (strcmp(member->kinds[i], kind) == 0) {
+    for (i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0) {
             return true;
         }
     }
     return false;
 }
 
+bool gri_view_hosts(const gri_view *view, uint64_t node, const char *kind)
+{
+    const gri_member *member = gri_view_member(view, node);
+
+    return member != NULL && (has_name(member->kinds, member->kinds_count, kind) ||
+                              has_name(member->role_kinds, member->role_kinds_count, kind));
+}
+
 size_t gri_view_owned(const gri_view *view, uint64_t node)
 {
     size_t owned = 0;
-    size_t role = 0;
+    size_t table = 0;
     uint32_t shard = 0;
 
-    for (role = 0; role < view->roles_count; role++) {
+    for (table = 0; table < view->tables_count; table++) {
         for (shard = 0; shard < view->shards_count; shard++) {
-            owned += view->roles[role].shards[shard].owner == node;
+            owned += view->tables[table].shards[shard].owner == node;
         }
     }
     return owned;
 }
 
-bool gri_member_may_own(const gri_member *member, const char *role)
+bool gri_member_may_own(const gri_member *member, const char *table)
 {
-    return role[0] == '\0' || strcmp(member->role, role) == 0;
+    if (strncmp(table, KIND_TABLE, strlen(KIND_TABLE)) == 0) {
+        return has_name(member->kinds, member->kinds_count, table + strlen(KIND_TABLE));
+    }
+    return strncmp(table, ROLE_TABLE, strlen(ROLE_TABLE)) == 0 &&
+           strcmp(member->role, table + strlen(ROLE_TABLE)) == 0;
 }
 
 /* ---- what must hold */
 
-gr_err gri_member_validate(const gri_member *member)
+static gr_err validate_names(const gri_member *member, char *const *names, size_t count)
 {
     size_t i = 0;
 
-    if (member->node == 0 || member->address == NULL || member->address[0] == '\0' ||
-        member->role == NULL) {
-        return GRI_FAIL(GR_EINVAL, "member %016" PRIx64 " needs an id, an address and a role",
-                        member->node);
-    }
-    if (member->weight == 0 || member->weight > GRI_VIEW_WEIGHT_MAX) {
-        return GRI_FAIL(GR_EINVAL, "member %016" PRIx64 " has weight %u; it is 1 to %d",
-                        member->node, member->weight, GRI_VIEW_WEIGHT_MAX);
-    }
-    for (i = 1; i < member->kinds_count; i++) {
-        if (strcmp(member->kinds[i - 1], member->kinds[i]) >= 0) {
+    for (i = 0; i < count; i++) {
+        if (names[i][0] == '\0' || strlen(names[i]) > NAME_BYTES_MAX) {
+            return GRI_FAIL(GR_EINVAL,
+                            "kind '%s' of member %016" PRIx64 ": names have 1 to %d bytes",
+                            names[i], member->node, NAME_BYTES_MAX);
+        }
+        if (i > 0 && strcmp(names[i - 1], names[i]) >= 0) {
             return GRI_FAIL(GR_EINVAL, "kinds of member %016" PRIx64 " are not sorted: '%s', '%s'",
-                            member->node, member->kinds[i - 1], member->kinds[i]);
+                            member->node, names[i - 1], names[i]);
         }
     }
     return GR_OK;
 }
 
-static gr_err validate_role(const gri_view *view, const gri_role_shards *role)
+gr_err gri_member_validate(const gri_member *member)
+{
+    gr_err err = GR_OK;
+
+    if (member->node == 0 || member->address == NULL || member->address[0] == '\0' ||
+        member->role == NULL || strlen(member->role) > NAME_BYTES_MAX) {
+        return GRI_FAIL(GR_EINVAL,
+                        "member %016" PRIx64 " needs an id, an address and a role of at most %d "
+                        "bytes",
+                        member->node, NAME_BYTES_MAX);
+    }
+    if (member->weight == 0 || member->weight > GRI_VIEW_WEIGHT_MAX) {
+        return GRI_FAIL(GR_EINVAL, "member %016" PRIx64 " has weight %u; it is 1 to %d",
+                        member->node, member->weight, GRI_VIEW_WEIGHT_MAX);
+    }
+    if (member->role_kinds_count > 0 && member->role[0] == '\0') {
+        return GRI_FAIL(GR_EINVAL,
+                        "member %016" PRIx64 " hosts '%s', which asks for a role, and has "
+                        "none",
+                        member->node, member->role_kinds[0]);
+    }
+    err = validate_names(member, member->kinds, member->kinds_count);
+    return err == GR_OK ? validate_names(member, member->role_kinds, member->role_kinds_count)
+                        : err;
+}
+
+static gr_err validate_table(const gri_view *view, const gri_table *table)
 {
     uint32_t shard = 0;
 
     for (shard = 0; shard < view->shards_count; shard++) {
-        uint64_t owner = role->shards[shard].owner;
+        uint64_t owner = table->shards[shard].owner;
         const gri_member *member = NULL;
 
         if (owner == 0) {
             continue;
         }
         member = gri_view_member(view, owner);
-        if (member == NULL || !gri_member_may_own(member, role->role)) {
-            return GRI_FAIL(GR_EINVAL, "shard %u of role '%s' is owned by %016" PRIx64 ", which %s",
-                            shard, role->role, owner,
-                            member == NULL ? "is no member" : "does not have that role");
+        if (member == NULL || !gri_member_may_own(member, table->name)) {
+            return GRI_FAIL(GR_EINVAL, "shard %u of '%s' is owned by %016" PRIx64 ", which %s",
+                            shard, table->name, owner,
+                            member == NULL ? "is no member" : "may not own it");
         }
-        if (!view->settled || role->shards[shard].epoch == 0) {
-            return GRI_FAIL(GR_EINVAL, "shard %u of role '%s' has an owner %s", shard, role->role,
+        if (!view->settled || table->shards[shard].epoch == 0) {
+            return GRI_FAIL(GR_EINVAL, "shard %u of '%s' has an owner %s", shard, table->name,
                             view->settled ? "but no epoch" : "in an unsettled view");
         }
     }
     return GR_OK;
+}
+
+static gr_err validate_members(const gri_view *view)
+{
+    gr_err err = GR_OK;
+    size_t i = 0;
+    size_t j = 0;
+
+    for (i = 0; err == GR_OK && i < view->members_count; i++) {
+        const gri_member *member = &view->members[i];
+
+        err = gri_member_validate(member);
+        if (err == GR_OK && i > 0 && view->members[i - 1].node >= member->node) {
+            err = GRI_FAIL(GR_EINVAL, "members %016" PRIx64 " and %016" PRIx64 " are not in order",
+                           view->members[i - 1].node, member->node);
+        }
+        for (j = 0; err == GR_OK && j < member->kinds_count; j++) {
+            char name[GRI_VIEW_TABLE_BYTES];
+
+            (void)snprintf(name, sizeof(name), "%s%s", KIND_TABLE, member->kinds[j]);
+            if (gri_view_find_table(view, name) == NULL) {
+                err = GRI_FAIL(GR_EINVAL, "'%s' has no shards", name);
+            }
+        }
+    }
+    return err;
 }
 
 gr_err gri_view_validate(const gri_view *view)
@@ -303,25 +417,15 @@ gr_err gri_view_validate(const gri_view *view)
         return GRI_FAIL(GR_EINVAL, "a view of version %" PRIu64 ", %u shards, %zu members",
                         view->version, view->shards_count, view->members_count);
     }
-    for (i = 0; err == GR_OK && i < view->members_count; i++) {
-        err = gri_member_validate(&view->members[i]);
-        if (err == GR_OK && i > 0 && view->members[i - 1].node >= view->members[i].node) {
-            err = GRI_FAIL(GR_EINVAL, "members %016" PRIx64 " and %016" PRIx64 " are not in order",
-                           view->members[i - 1].node, view->members[i].node);
-        }
-        if (err == GR_OK && gri_view_role(view, view->members[i].role) == NULL) {
-            err = GRI_FAIL(GR_EINVAL, "role '%s' has no shards", view->members[i].role);
+    for (i = 1; i < view->tables_count; i++) {
+        if (strcmp(view->tables[i - 1].name, view->tables[i].name) >= 0) {
+            return GRI_FAIL(GR_EINVAL, "tables '%s' and '%s' are not in order",
+                            view->tables[i - 1].name, view->tables[i].name);
         }
     }
-    if (err == GR_OK && (view->roles_count == 0 || view->roles[0].role[0] != '\0')) {
-        err = GRI_FAIL(GR_EINVAL, "the role of every member is missing");
-    }
-    for (i = 0; err == GR_OK && i < view->roles_count; i++) {
-        err = validate_role(view, &view->roles[i]);
-        if (err == GR_OK && i > 0 && strcmp(view->roles[i - 1].role, view->roles[i].role) >= 0) {
-            err = GRI_FAIL(GR_EINVAL, "roles '%s' and '%s' are not in order",
-                           view->roles[i - 1].role, view->roles[i].role);
-        }
+    err = validate_members(view);
+    for (i = 0; err == GR_OK && i < view->tables_count; i++) {
+        err = validate_table(view, &view->tables[i]);
     }
     return err;
 }

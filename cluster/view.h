@@ -3,7 +3,7 @@
  * no clock, no I/O, no locks; whoever wants a change computes the next view and offers it to the
  * coordinator.
  *
- * Terms: a shard is a slice of the grains of a role; its owner is what the view says, never what
+ * Terms: a shard is a slice of the grains of a kind or role; its owner is what the view says, never what
  * hashing says; hashing only says who should own it. Every change of owner raises the shard's
  * epoch.
  *
@@ -24,6 +24,7 @@ enum {
     GRI_VIEW_SHARDS_MAX = 16384,
     GRI_VIEW_MEMBERS_MAX = 4096,
     GRI_VIEW_WEIGHT_MAX = 65536,
+    GRI_VIEW_TABLE_BYTES = 264,
     GRI_VIEW_DEPARTED_MAX = 64
 };
 
@@ -31,8 +32,10 @@ typedef struct gri_member {
     uint64_t node; /* the incarnation: a pid's node */
     char *address; /* "tcp://host:port" */
     char *role;    /* "" for none */
-    char **kinds;  /* names on the wire, sorted */
+    char **kinds;  /* hosted, without a role of theirs: names on the wire, sorted */
     size_t kinds_count;
+    char **role_kinds; /* hosted, that ask for the role: sorted */
+    size_t role_kinds_count;
     uint32_t weight; /* at least 1 */
     bool leaving;    /* should own nothing; still owns what it has not given away */
 } gri_member;
@@ -43,16 +46,19 @@ typedef struct gri_shard {
     uint64_t epoch; /* rises with every change of owner */
 } gri_shard;
 
-/* The shards of one role; role "" always exists and is owned by any member. A role stays when its
- * last member has gone, so that its epochs cannot go back. */
-typedef struct gri_role_shards {
-    char *role;
+/*
+ * The shards of a kind without a role ("kind:<name>", owned by members that host it), or of all kinds
+ * that ask for a role ("role:<role>", owned by members that have it). A table comes with the first
+ * member that needs it, and stays when the last one has gone, so that its epochs cannot go back.
+ */
+typedef struct gri_table {
+    char *name;
     gri_shard *shards; /* shards_count of the view */
-} gri_role_shards;
+} gri_table;
 
-/* Names one shard of one role. */
+/* Names one shard of one table. */
 typedef struct gri_shard_ref {
-    const char *role;
+    const char *table;
     uint32_t shard;
 } gri_shard_ref;
 
@@ -69,8 +75,8 @@ typedef struct gri_view {
     bool settled;
     gri_member *members; /* sorted by node */
     size_t members_count;
-    gri_role_shards *roles; /* sorted by role */
-    size_t roles_count;
+    gri_table *tables; /* sorted by name */
+    size_t tables_count;
     /* The last nodes that went, oldest first: their lease records may still have to be removed. */
     uint64_t departed[GRI_VIEW_DEPARTED_MAX];
     size_t departed_count;
@@ -111,17 +117,17 @@ gr_err gri_view_next(const gri_view *view, const gri_view_event *event, uint32_t
 gr_err gri_view_admits(const gri_view *view, uint32_t shards_count);
 
 /*
- * Who should own each shard of a role, given who owns it now: bounded rendezvous hashing. Writes
+ * Who should own each shard of a table, given who owns it now: bounded rendezvous hashing. Writes
  * shards_count owners, 0 where no member may. Errors: GR_ENOMEM.
  */
-gr_err gri_view_plan(const gri_view *view, const gri_role_shards *role, uint64_t *out_owners);
+gr_err gri_view_plan(const gri_view *view, const gri_table *table, uint64_t *out_owners);
 
 /* The plan for one shard; 0 also when out of memory. For tests and tools: computes the whole plan.
  */
-uint64_t gri_view_should_own(const gri_view *view, const char *role, uint32_t shard);
+uint64_t gri_view_should_own(const gri_view *view, const char *table, uint32_t shard);
 
 /* At most `room` shards that `node` owns and should give away; *out_count of them are written, and
- * *out_count is what there is room for. Role names live as long as the view. Errors: GR_ENOMEM. */
+ * *out_count is what there is room for. Names live as long as the view. Errors: GR_ENOMEM. */
 gr_err gri_view_to_give(const gri_view *view, uint64_t node, gri_shard_ref *out_shards, size_t room,
                         size_t *out_count);
 
@@ -130,9 +136,11 @@ gr_err gri_view_to_give(const gri_view *view, uint64_t node, gri_shard_ref *out_
 uint64_t gri_grain_hash(const gr_kind_info *kind, const char *identity);
 uint32_t gri_view_shard(const gri_view *view, const gr_kind_info *kind, const char *identity);
 
-/* The shards of a role (NULL or "": of any node), or NULL when no member ever had that role; a
- * member by its node, or NULL. */
-const gri_shard *gri_view_shards(const gri_view *view, const char *role);
+/* The table of a kind, written into `name` and given back. */
+const char *gri_view_table(const gr_kind_info *kind, char name[GRI_VIEW_TABLE_BYTES]);
+
+/* The shards of a table, or NULL when no member ever needed it; a member by its node, or NULL. */
+const gri_shard *gri_view_shards(const gri_view *view, const char *table);
 const gri_member *gri_view_member(const gri_view *view, uint64_t node);
 bool gri_view_hosts(const gri_view *view, uint64_t node, const char *kind);
 size_t gri_view_owned(const gri_view *view, uint64_t node);
@@ -151,7 +159,7 @@ gr_err gri_member_copy(const gri_member *from, gri_member *out_member);
 void gri_member_fini(gri_member *member);
 
 /* What must hold of every view, as a sentence when it does not: sorted, unique, owners are members
- * that have the role, weights. And asserts it. */
+ * that may own, weights. And asserts it. */
 gr_err gri_view_validate(const gri_view *view);
 void gri_view_check(const gri_view *view);
 

@@ -20,32 +20,32 @@ typedef struct packing {
     Granary__View view;
     Granary__Member *members;
     Granary__Member **member_pointers;
-    Granary__RoleShards *roles;
-    Granary__RoleShards **role_pointers;
-    uint32_t *owners; /* of all roles, one after the other */
+    Granary__Table *tables;
+    Granary__Table **table_pointers;
+    uint32_t *owners; /* of all tables, one after the other */
     uint64_t *epochs;
 } packing;
 
 static bool packing_reserve(packing *p, const gri_view *view)
 {
-    size_t shards = view->roles_count * view->shards_count;
+    size_t shards = view->tables_count * view->shards_count;
 
     p->members = gri_calloc(view->members_count, sizeof(*p->members));
     p->member_pointers = gri_calloc(view->members_count, sizeof(void *));
-    p->roles = gri_calloc(view->roles_count, sizeof(*p->roles));
-    p->role_pointers = gri_calloc(view->roles_count, sizeof(void *));
+    p->tables = gri_calloc(view->tables_count, sizeof(*p->tables));
+    p->table_pointers = gri_calloc(view->tables_count, sizeof(void *));
     p->owners = gri_calloc(shards, sizeof(*p->owners));
     p->epochs = gri_calloc(shards, sizeof(*p->epochs));
-    return p->members != NULL && p->member_pointers != NULL && p->roles != NULL &&
-           p->role_pointers != NULL && p->owners != NULL && p->epochs != NULL;
+    return p->members != NULL && p->member_pointers != NULL && p->tables != NULL &&
+           p->table_pointers != NULL && p->owners != NULL && p->epochs != NULL;
 }
 
 static void packing_release(packing *p)
 {
     gri_free(p->members);
     gri_free(p->member_pointers);
-    gri_free(p->roles);
-    gri_free(p->role_pointers);
+    gri_free(p->tables);
+    gri_free(p->table_pointers);
     gri_free(p->owners);
     gri_free(p->epochs);
 }
@@ -58,27 +58,35 @@ static void fill_member(const gri_member *from, Granary__Member *to)
     to->role = from->role;
     to->kinds = from->kinds;
     to->n_kinds = from->kinds_count;
+    to->role_kinds = from->role_kinds;
+    to->n_role_kinds = from->role_kinds_count;
     to->weight = from->weight;
     to->leaving = from->leaving;
 }
 
-static void fill_role(const gri_view *view, size_t index, packing *p)
+static void fill_table(const gri_view *view, size_t index, packing *p)
 {
-    const gri_role_shards *from = &view->roles[index];
-    Granary__RoleShards *to = &p->roles[index];
+    const gri_table *from = &view->tables[index];
+    Granary__Table *to = &p->tables[index];
     uint32_t shard = 0;
 
-    granary__role_shards__init(to);
-    to->role = from->role;
+    granary__table__init(to);
+    to->name = from->name;
     to->owners = p->owners + index * view->shards_count;
     to->n_owners = view->shards_count;
     to->epochs = p->epochs + index * view->shards_count;
     to->n_epochs = view->shards_count;
+    to->epoch_base = from->shards[0].epoch;
+    for (shard = 1; shard < view->shards_count; shard++) {
+        if (from->shards[shard].epoch < to->epoch_base) {
+            to->epoch_base = from->shards[shard].epoch;
+        }
+    }
     for (shard = 0; shard < view->shards_count; shard++) {
         const gri_member *owner = gri_view_member(view, from->shards[shard].owner);
 
         to->owners[shard] = owner == NULL ? 0 : (uint32_t)(owner - view->members) + 1;
-        to->epochs[shard] = from->shards[shard].epoch;
+        to->epochs[shard] = from->shards[shard].epoch - to->epoch_base;
     }
 }
 
@@ -101,12 +109,12 @@ static void fill(const gri_view *view, packing *p)
     }
     p->view.members = p->member_pointers;
     p->view.n_members = view->members_count;
-    for (i = 0; i < view->roles_count; i++) {
-        fill_role(view, i, p);
-        p->role_pointers[i] = &p->roles[i];
+    for (i = 0; i < view->tables_count; i++) {
+        fill_table(view, i, p);
+        p->table_pointers[i] = &p->tables[i];
     }
-    p->view.roles = p->role_pointers;
-    p->view.n_roles = view->roles_count;
+    p->view.tables = p->table_pointers;
+    p->view.n_tables = view->tables_count;
 }
 
 gr_err gri_view_pack(const gri_view *view, uint8_t **out_bytes, size_t *out_count)
@@ -124,9 +132,9 @@ gr_err gri_view_pack(const gri_view *view, uint8_t **out_bytes, size_t *out_coun
     count = granary__view__get_packed_size(&p.view);
     if (count > GR_COORDINATOR_VALUE_BYTES_MAX) {
         err = GRI_FAIL(GR_ETOOBIG,
-                       "a view of %zu bytes (%zu members, %zu roles of %u shards); a coordinator "
+                       "a view of %zu bytes (%zu members, %zu tables of %u shards); a coordinator "
                        "takes %d: use fewer shards",
-                       count, view->members_count, view->roles_count, view->shards_count,
+                       count, view->members_count, view->tables_count, view->shards_count,
                        GR_COORDINATOR_VALUE_BYTES_MAX);
         goto done;
     }
@@ -169,37 +177,39 @@ static gr_err read_member(const Granary__Member *from, gri_member *out_member)
                            .role = from->role,
                            .kinds = from->kinds,
                            .kinds_count = from->n_kinds,
+                           .role_kinds = from->role_kinds,
+                           .role_kinds_count = from->n_role_kinds,
                            .weight = from->weight,
                            .leaving = from->leaving};
 
     return gri_member_copy(&borrowed, out_member);
 }
 
-static gr_err read_role(const Granary__RoleShards *from, gri_view *view)
+static gr_err read_table(const Granary__Table *from, gri_view *view)
 {
-    gri_role_shards *role = NULL;
+    gri_table *table = NULL;
     gr_err err = GR_OK;
     uint32_t shard = 0;
 
     if (from->n_owners != view->shards_count || from->n_epochs != view->shards_count) {
-        return GRI_FAIL(GR_EDECODE, "role '%s' has %zu owners and %zu epochs of %u shards",
-                        from->role, from->n_owners, from->n_epochs, view->shards_count);
+        return GRI_FAIL(GR_EDECODE, "table '%s' has %zu owners and %zu epochs of %u shards",
+                        from->name, from->n_owners, from->n_epochs, view->shards_count);
     }
-    if (gri_view_role(view, from->role) != NULL) {
-        return GRI_FAIL(GR_EDECODE, "role '%s' is there twice", from->role);
+    if (gri_view_find_table(view, from->name) != NULL) {
+        return GRI_FAIL(GR_EDECODE, "table '%s' is there twice", from->name);
     }
-    err = gri_view_add_role(view, from->role);
+    err = gri_view_add_table(view, from->name);
     if (err != GR_OK) {
         return err;
     }
-    role = (gri_role_shards *)gri_view_role(view, from->role);
+    table = (gri_table *)gri_view_find_table(view, from->name);
     for (shard = 0; shard < view->shards_count; shard++) {
         if (from->owners[shard] > view->members_count) {
-            return GRI_FAIL(GR_EDECODE, "shard %u of role '%s' is owned by member %u of %zu", shard,
-                            from->role, from->owners[shard], view->members_count);
+            return GRI_FAIL(GR_EDECODE, "shard %u of '%s' is owned by member %u of %zu", shard,
+                            from->name, from->owners[shard], view->members_count);
         }
-        role->shards[shard].epoch = from->epochs[shard];
-        role->shards[shard].owner =
+        table->shards[shard].epoch = from->epoch_base + from->epochs[shard];
+        table->shards[shard].owner =
             from->owners[shard] == 0 ? 0 : view->members[from->owners[shard] - 1].node;
     }
     return GR_OK;
@@ -237,8 +247,8 @@ static gr_err read_view(const Granary__View *from, gri_view *view)
         err = read_member(from->members[i], &view->members[i]);
         view->members_count += err == GR_OK;
     }
-    for (i = 0; err == GR_OK && i < from->n_roles; i++) {
-        err = read_role(from->roles[i], view);
+    for (i = 0; err == GR_OK && i < from->n_tables; i++) {
+        err = read_table(from->tables[i], view);
     }
     if (err == GR_OK && gri_view_validate(view) != GR_OK) {
         char why[GR_ERROR_TEXT_BYTES];
@@ -264,7 +274,7 @@ gr_err gri_view_unpack(const uint8_t *bytes, size_t count, gri_view **out_view)
     if (err != GR_OK) {
         goto done;
     }
-    view = gri_view_new(from->shards, from->n_members, from->n_roles);
+    view = gri_view_new(from->shards, from->n_members, from->n_tables);
     if (view == NULL) {
         err = GRI_FAIL(GR_ENOMEM, "a view of %zu members", from->n_members);
         goto done;

@@ -45,11 +45,11 @@ static gr_err assign_unowned(gri_view *view, int64_t wall_ms)
     uint32_t shard = 0;
     size_t i = 0;
 
-    for (i = 0; err == GR_OK && i < view->roles_count; i++) {
-        err = gri_view_plan(view, &view->roles[i], owners);
+    for (i = 0; err == GR_OK && i < view->tables_count; i++) {
+        err = gri_view_plan(view, &view->tables[i], owners);
         for (shard = 0; err == GR_OK && shard < view->shards_count; shard++) {
-            if (view->roles[i].shards[shard].owner == 0) {
-                set_owner(&view->roles[i].shards[shard], owners[shard], wall_ms);
+            if (view->tables[i].shards[shard].owner == 0) {
+                set_owner(&view->tables[i].shards[shard], owners[shard], wall_ms);
             }
         }
     }
@@ -118,8 +118,8 @@ static gr_err on_join(gri_view *view, const gri_view_event *event)
     gr_err err = gri_member_copy(member, &fresh);
     size_t at = 0;
 
-    if (err == GR_OK && gri_view_role(view, fresh.role) == NULL) {
-        err = gri_view_add_role(view, fresh.role);
+    if (err == GR_OK) {
+        err = gri_view_add_tables(view, &fresh);
     }
     if (err != GR_OK) {
         gri_member_fini(&fresh);
@@ -161,10 +161,10 @@ static gr_err on_gone(gri_view *view, const gri_view_event *event)
     view->members_count--;
     memmove(member, member + 1,
             (size_t)(view->members + view->members_count - member) * sizeof(*member));
-    for (i = 0; i < view->roles_count; i++) {
+    for (i = 0; i < view->tables_count; i++) {
         for (shard = 0; shard < view->shards_count; shard++) {
-            if (view->roles[i].shards[shard].owner == event->node) {
-                set_owner(&view->roles[i].shards[shard], 0, event->wall_ms);
+            if (view->tables[i].shards[shard].owner == event->node) {
+                set_owner(&view->tables[i].shards[shard], 0, event->wall_ms);
             }
         }
     }
@@ -175,18 +175,30 @@ static gr_err on_gone(gri_view *view, const gri_view_event *event)
 static gr_err give_one(gri_view *view, const gri_view_event *event, const gri_shard_ref *given,
                        const uint64_t *owners)
 {
-    gri_role_shards *role = (gri_role_shards *)gri_view_role(view, given->role);
+    gri_table *table = (gri_table *)gri_view_find_table(view, given->table);
 
-    if (role == NULL || given->shard >= view->shards_count ||
-        role->shards[given->shard].owner != event->node) {
-        return GRI_FAIL(GR_EINVAL, "shard %u of role '%s' is not node %016" PRIx64 "'s to give",
-                        given->shard, given->role == NULL ? "" : given->role, event->node);
+    if (table == NULL || given->shard >= view->shards_count ||
+        table->shards[given->shard].owner != event->node) {
+        return GRI_FAIL(GR_EINVAL, "shard %u of '%s' is not node %016" PRIx64 "'s to give",
+                        given->shard, given->table, event->node);
     }
-    set_owner(&role->shards[given->shard], owners[given->shard], event->wall_ms);
+    set_owner(&table->shards[given->shard], owners[given->shard], event->wall_ms);
     return GR_OK;
 }
 
-/* Role by role, so that each plan is made once, from what was before anything of it was given. */
+static bool gives_of(const gri_view_event *event, const char *table)
+{
+    size_t i = 0;
+
+    for (i = 0; i < event->given_count; i++) {
+        if (strcmp(event->given[i].table, table) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Table by table, so that each plan is made once, from what was before anything of it was given. */
 static gr_err on_give(gri_view *view, const gri_view_event *event)
 {
     uint64_t *owners = gri_calloc(view->shards_count, sizeof(*owners));
@@ -196,21 +208,22 @@ static gr_err on_give(gri_view *view, const gri_view_event *event)
     size_t i = 0;
     size_t j = 0;
 
-    for (i = 0; err == GR_OK && i < view->roles_count; i++) {
-        const gri_role_shards *role = &view->roles[i];
+    for (i = 0; err == GR_OK && i < view->tables_count; i++) {
+        const gri_table *table = &view->tables[i];
 
-        err = gri_view_plan(view, role, owners);
+        if (!gives_of(event, table->name)) {
+            continue;
+        }
+        err = gri_view_plan(view, table, owners);
         for (j = 0; err == GR_OK && j < event->given_count; j++) {
-            const char *name = event->given[j].role == NULL ? "" : event->given[j].role;
-
-            if (strcmp(name, role->role) == 0) {
+            if (strcmp(event->given[j].table, table->name) == 0) {
                 err = give_one(view, event, &event->given[j], owners);
                 done++;
             }
         }
     }
     if (err == GR_OK && done != event->given_count) {
-        err = GRI_FAIL(GR_EINVAL, "node %016" PRIx64 " gives shards of a role that nobody has",
+        err = GRI_FAIL(GR_EINVAL, "node %016" PRIx64 " gives shards of a table that is not there",
                        event->node);
     }
     gri_free(owners);
@@ -252,9 +265,9 @@ static bool same_owners(const gri_view *a, const gri_view *b)
     size_t i = 0;
     uint32_t shard = 0;
 
-    for (i = 0; i < a->roles_count; i++) {
+    for (i = 0; i < a->tables_count; i++) {
         for (shard = 0; shard < a->shards_count; shard++) {
-            if (a->roles[i].shards[shard].owner != b->roles[i].shards[shard].owner) {
+            if (a->tables[i].shards[shard].owner != b->tables[i].shards[shard].owner) {
                 return false;
             }
         }
@@ -279,17 +292,14 @@ static gr_err found(const gri_view_event *event, uint32_t shards_count, uint64_t
     if (err != GR_OK) {
         return err;
     }
-    view = gri_view_new(shards_count, 1, 2);
+    view = gri_view_new(shards_count, 1, event->member->kinds_count + 1);
     if (view == NULL) {
         return GRI_FAIL(GR_ENOMEM, "a view of %u shards", shards_count);
     }
     view->version = 1;
     view->founded = founded;
     view->founded_wall_ms = event->wall_ms;
-    err = gri_view_add_role(view, "");
-    if (err == GR_OK) {
-        err = on_join(view, event);
-    }
+    err = on_join(view, event);
     if (err != GR_OK) {
         gri_view_unref(view);
         return err;
@@ -319,7 +329,7 @@ gr_err gri_view_next(const gri_view *view, const gri_view_event *event, uint32_t
         *out_view = NULL;
         return GR_OK;
     }
-    err = gri_view_copy(view, &next);
+    err = gri_view_copy(view, event->kind == GRI_VIEW_JOIN ? event->member : NULL, &next);
     if (err == GR_OK) {
         err = apply(next, event);
     }

@@ -1,7 +1,7 @@
 /*
  * Who should own what: bounded rendezvous hashing. Pure; any thread.
  *
- * Every member of a role has a quota: its share by weight of the shards, rounded down, and the
+ * Every member that may own shards of a table has a quota: its share by weight of the shards, rounded down, and the
  * shards left over by rounding go one each to members with the largest remainder, those that hold
  * one already first. A member above its quota should give away the shards that it likes least; each
  * shard without a rightful owner goes to the member below its quota that likes it most. How much a
@@ -43,13 +43,13 @@ typedef struct liked_shard {
     uint32_t shard;
 } liked_shard;
 
-static uint64_t liking_of(const char *role, uint32_t shard, uint64_t node)
+static uint64_t liking_of(const char *table, uint32_t shard, uint64_t node)
 {
     uint8_t key[12];
 
     gri_put_u64(key, node);
     gri_put_u32(key + 8, shard);
-    return XXH64(key, sizeof(key), XXH64(role, strlen(role), 0));
+    return XXH64(key, sizeof(key), XXH64(table, strlen(table), 0));
 }
 
 static candidate *candidate_find(candidate *candidates, size_t count, uint64_t node)
@@ -69,9 +69,8 @@ static candidate *candidate_find(candidate *candidates, size_t count, uint64_t n
     return low < count && candidates[low].node == node ? &candidates[low] : NULL;
 }
 
-/* Members that may own shards of the role and are to stay, in the order of the view. */
-static size_t find_candidates(const gri_view *view, const gri_role_shards *role,
-                              candidate *candidates)
+/* Members that may own shards of the table and are to stay, in the order of the view. */
+static size_t find_candidates(const gri_view *view, const gri_table *table, candidate *candidates)
 {
     uint64_t weights = 0;
     size_t count = 0;
@@ -80,7 +79,7 @@ static size_t find_candidates(const gri_view *view, const gri_role_shards *role,
     for (i = 0; view->settled && i < view->members_count; i++) {
         const gri_member *member = &view->members[i];
 
-        if (!member->leaving && gri_member_may_own(member, role->role)) {
+        if (!member->leaving && gri_member_may_own(member, table->name)) {
             candidates[count] = (candidate){.node = member->node, .remainder = member->weight};
             weights += member->weight;
             count++;
@@ -143,16 +142,16 @@ static int by_liking(const void *left, const void *right)
 }
 
 /* The owner keeps what it likes most, up to its quota. */
-static void keep_own(const gri_view *view, const gri_role_shards *role, candidate *owner,
+static void keep_own(const gri_view *view, const gri_table *table, candidate *owner,
                      liked_shard *liked, uint64_t *owners)
 {
     uint32_t count = 0;
     uint32_t shard = 0;
 
     for (shard = 0; shard < view->shards_count; shard++) {
-        if (role->shards[shard].owner == owner->node) {
+        if (table->shards[shard].owner == owner->node) {
             liked[count].liking =
-                owner->owned > owner->quota ? liking_of(role->role, shard, owner->node) : 0;
+                owner->owned > owner->quota ? liking_of(table->name, shard, owner->node) : 0;
             liked[count].shard = shard;
             count++;
         }
@@ -168,7 +167,7 @@ static void keep_own(const gri_view *view, const gri_role_shards *role, candidat
     }
 }
 
-static void place(const char *role, uint32_t shard, candidate *candidates, size_t count,
+static void place(const char *table, uint32_t shard, candidate *candidates, size_t count,
                   uint64_t *owners)
 {
     candidate *best = NULL;
@@ -177,7 +176,7 @@ static void place(const char *role, uint32_t shard, candidate *candidates, size_
 
     for (i = 0; i < count; i++) {
         if (candidates[i].kept < candidates[i].quota) {
-            uint64_t liking = liking_of(role, shard, candidates[i].node);
+            uint64_t liking = liking_of(table, shard, candidates[i].node);
 
             if (best == NULL || liking > best_liking) {
                 best = &candidates[i];
@@ -191,7 +190,7 @@ static void place(const char *role, uint32_t shard, candidate *candidates, size_
     }
 }
 
-gr_err gri_view_plan(const gri_view *view, const gri_role_shards *role, uint64_t *out_owners)
+gr_err gri_view_plan(const gri_view *view, const gri_table *table, uint64_t *out_owners)
 {
     candidate *candidates = gri_calloc(view->members_count, sizeof(*candidates));
     liked_shard *liked = gri_calloc(view->shards_count, sizeof(*liked));
@@ -205,9 +204,9 @@ gr_err gri_view_plan(const gri_view *view, const gri_role_shards *role, uint64_t
         goto done;
     }
     memset(out_owners, 0, view->shards_count * sizeof(*out_owners));
-    count = find_candidates(view, role, candidates);
+    count = find_candidates(view, table, candidates);
     for (shard = 0; shard < view->shards_count; shard++) {
-        candidate *owner = candidate_find(candidates, count, role->shards[shard].owner);
+        candidate *owner = candidate_find(candidates, count, table->shards[shard].owner);
 
         if (owner != NULL) {
             owner->owned++;
@@ -216,12 +215,12 @@ gr_err gri_view_plan(const gri_view *view, const gri_role_shards *role, uint64_t
     hand_out_left_over(candidates, count, view->shards_count);
     for (i = 0; i < count; i++) {
         if (candidates[i].owned > 0) {
-            keep_own(view, role, &candidates[i], liked, out_owners);
+            keep_own(view, table, &candidates[i], liked, out_owners);
         }
     }
     for (shard = 0; shard < view->shards_count; shard++) {
         if (out_owners[shard] == 0) {
-            place(role->role, shard, candidates, count, out_owners);
+            place(table->name, shard, candidates, count, out_owners);
         }
     }
 done:
@@ -230,9 +229,9 @@ done:
     return err;
 }
 
-uint64_t gri_view_should_own(const gri_view *view, const char *role, uint32_t shard)
+uint64_t gri_view_should_own(const gri_view *view, const char *table, uint32_t shard)
 {
-    const gri_role_shards *found = gri_view_role(view, role);
+    const gri_table *found = gri_view_find_table(view, table);
     uint64_t *owners = gri_calloc(view->shards_count, sizeof(*owners));
     uint64_t owner = 0;
 
@@ -256,13 +255,13 @@ gr_err gri_view_to_give(const gri_view *view, uint64_t node, gri_shard_ref *out_
     if (owners == NULL) {
         return GRI_FAIL(GR_ENOMEM, "planning %u shards", view->shards_count);
     }
-    for (i = 0; err == GR_OK && i < view->roles_count; i++) {
-        const gri_role_shards *role = &view->roles[i];
+    for (i = 0; err == GR_OK && i < view->tables_count; i++) {
+        const gri_table *table = &view->tables[i];
 
-        err = gri_view_plan(view, role, owners);
+        err = gri_view_plan(view, table, owners);
         for (shard = 0; err == GR_OK && count < room && shard < view->shards_count; shard++) {
-            if (role->shards[shard].owner == node && owners[shard] != node) {
-                out_shards[count] = (gri_shard_ref){role->role, shard};
+            if (table->shards[shard].owner == node && owners[shard] != node) {
+                out_shards[count] = (gri_shard_ref){table->name, shard};
                 count++;
             }
         }

@@ -20,6 +20,8 @@
 
 enum { SHARDS = 256 };
 
+#define TABLE "kind:bank.Account"
+
 static uint64_t seed = 1;
 
 static uint64_t next_random(uint64_t *state)
@@ -31,12 +33,22 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+/* Hosts one kind, with a role when one is given. */
 static gri_member member_of(uint64_t node, const char *role, uint32_t weight)
 {
+    static char *kinds[] = {"bank.Account"};
+    static char *role_kinds[] = {"kitchen.Oven"};
     static char address[8][64];
     static unsigned turn;
     char *text = address[turn++ % 8];
-    gri_member member = {.node = node, .address = text, .role = (char *)role, .weight = weight};
+    gri_member member = {.node = node,
+                         .address = text,
+                         .role = (char *)role,
+                         .kinds = kinds,
+                         .kinds_count = 1,
+                         .role_kinds = role_kinds,
+                         .role_kinds_count = role[0] != '\0',
+                         .weight = weight};
 
     (void)snprintf(text, 64, "tcp://10.0.0.1:%" PRIu64, node);
     return member;
@@ -116,8 +128,8 @@ static size_t owners_that_differ(const gri_view *a, const gri_view *b, uint64_t 
     uint32_t shard = 0;
 
     for (shard = 0; shard < SHARDS; shard++) {
-        uint64_t was = gri_view_shards(a, "")[shard].owner;
-        uint64_t is = gri_view_shards(b, "")[shard].owner;
+        uint64_t was = gri_view_shards(a, TABLE)[shard].owner;
+        uint64_t is = gri_view_shards(b, TABLE)[shard].owner;
 
         differ += was != is && was != except && is != except;
     }
@@ -159,7 +171,7 @@ static void in_a_view_that_was_just_founded_nobody_owns_anything_until_it_is_set
     assert_int_equal(gri_view_owned(view, 5), 0);
     assert_int_equal(node_event(&view, GRI_VIEW_SETTLE, 0), GR_OK);
     assert_int_equal(gri_view_owned(view, 5), SHARDS);
-    assert_int_equal(gri_view_shards(view, "cook")[0].owner, 0);
+    assert_int_equal(gri_view_shards(view, "role:cook")[0].owner, 0);
     gri_view_unref(view);
 }
 
@@ -177,22 +189,43 @@ static void a_joiner_gets_no_shards_until_their_owners_give_them(void **state)
     gri_view_unref(view);
 }
 
-static void the_first_of_a_role_gets_the_shards_that_nobody_owns_at_once(void **state)
+static void the_first_host_gets_the_shards_that_nobody_owns_at_once(void **state)
 {
     gri_view *view = founded_by(5);
 
     (void)state;
-    assert_null(gri_view_shards(view, "cook"));
+    assert_null(gri_view_shards(view, "role:cook"));
     assert_int_equal(join(&view, 6, "cook", 1), GR_OK);
-    assert_int_equal(gri_view_shards(view, "cook")[9].owner, 6);
-    assert_int_equal(gri_view_shards(view, "")[9].owner, 5);
+    assert_int_equal(gri_view_shards(view, "role:cook")[9].owner, 6);
+    assert_int_equal(gri_view_shards(view, TABLE)[9].owner, 5);
+    gri_view_unref(view);
+}
+
+static void only_members_that_host_a_kind_own_its_shards(void **state)
+{
+    gri_view *view = founded_by(5);
+    gri_member other = member_of(6, "", 1);
+    gri_view_event event = {.kind = GRI_VIEW_JOIN, .node = 6, .member = &other};
+    static char *kinds[] = {"shop.Cart"};
+    uint64_t random = seed;
+
+    (void)state;
+    other.kinds = kinds;
+    assert_int_equal(step(&view, &event), GR_OK);
+    assert_int_equal(join(&view, 7, "", 1), GR_OK);
+    give_all(&view, &random);
+    assert_int_equal(gri_view_shards(view, "kind:shop.Cart")[0].owner, 6);
+    assert_int_equal(gri_view_owned(view, 6), SHARDS);
+    assert_int_equal(gri_view_owned(view, 5), SHARDS / 2);
+    assert_int_equal(node_event(&view, GRI_VIEW_FENCED, 6), GR_OK);
+    assert_int_equal(gri_view_shards(view, "kind:shop.Cart")[0].owner, 0);
     gri_view_unref(view);
 }
 
 static void only_its_owner_gives_a_shard_away(void **state)
 {
     gri_view *view = founded_by(5);
-    gri_shard_ref shard = {"", 3};
+    gri_shard_ref shard = {TABLE, 3};
     gri_view_event event = {.kind = GRI_VIEW_GIVE, .node = 6, .given = &shard, .given_count = 1};
 
     (void)state;
@@ -201,7 +234,7 @@ static void only_its_owner_gives_a_shard_away(void **state)
     event.node = 5;
     shard = (gri_shard_ref){"nobody's", 3};
     assert_int_equal(step(&view, &event), GR_EINVAL);
-    shard = (gri_shard_ref){"", SHARDS};
+    shard = (gri_shard_ref){TABLE, SHARDS};
     assert_int_equal(step(&view, &event), GR_EINVAL);
     gri_view_unref(view);
 }
@@ -209,7 +242,7 @@ static void only_its_owner_gives_a_shard_away(void **state)
 static void a_shard_that_should_stay_is_not_given(void **state)
 {
     gri_view *view = founded_by(5);
-    gri_shard_ref shard = {"", 3};
+    gri_shard_ref shard = {TABLE, 3};
     gri_view_event event = {.kind = GRI_VIEW_GIVE, .node = 5, .given = &shard, .given_count = 1};
     gri_view *next = view;
 
@@ -241,21 +274,21 @@ static void epochs_rise_with_every_owner_and_to_the_wall_clock_at_least(void **s
 {
     gri_view *view = founded_by(5);
     gri_view_event event = {.kind = GRI_VIEW_FENCED, .node = 5, .wall_ms = 1000000};
-    uint64_t before = gri_view_shards(view, "")[0].epoch;
+    uint64_t before = gri_view_shards(view, TABLE)[0].epoch;
 
     (void)state;
     assert_true(before > 0);
     assert_int_equal(join(&view, 6, "", 1), GR_OK);
-    assert_int_equal(gri_view_shards(view, "")[0].epoch, before);
+    assert_int_equal(gri_view_shards(view, TABLE)[0].epoch, before);
     assert_int_equal(step(&view, &event), GR_OK);
-    assert_true(gri_view_shards(view, "")[0].epoch >= 1000000);
-    before = gri_view_shards(view, "")[0].epoch;
+    assert_true(gri_view_shards(view, TABLE)[0].epoch >= 1000000);
+    before = gri_view_shards(view, TABLE)[0].epoch;
     event = (gri_view_event){.kind = GRI_VIEW_LEAVE, .node = 6, .wall_ms = 10}; /* set back */
     assert_int_equal(step(&view, &event), GR_OK);
     assert_int_equal(view->members_count, 0);
     assert_int_equal(join(&view, 7, "", 1), GR_OK);
-    assert_int_equal(gri_view_shards(view, "")[0].owner, 7);
-    assert_true(gri_view_shards(view, "")[0].epoch > before);
+    assert_int_equal(gri_view_shards(view, TABLE)[0].owner, 7);
+    assert_true(gri_view_shards(view, TABLE)[0].epoch > before);
     gri_view_unref(view);
 }
 
@@ -286,7 +319,7 @@ static void c12_the_younger_of_two_nodes_at_one_address_wins(void **state)
     assert_int_equal(step(&view, &event), GR_OK);
     assert_true(gri_view_member(view, 5)->leaving);
     assert_false(gri_view_member(view, 6)->leaving);
-    assert_int_equal(gri_view_should_own(view, "", 0), 6);
+    assert_int_equal(gri_view_should_own(view, TABLE, 0), 6);
     gri_view_unref(view);
 }
 
@@ -396,9 +429,9 @@ static void carrying_out_a_part_of_a_plan_leaves_the_rest_as_it_was(void **state
         }
         planned[pick] = planned[done];
         planned[done] = given;
-        given.role = ""; /* the view that lent the role's name goes */
+        given.table = TABLE; /* the view that lent the name goes */
         for (pick = done + 1; pick < planned_count; pick++) {
-            planned[pick].role = "";
+            planned[pick].table = TABLE;
         }
         assert_int_equal(step(&view, &event), GR_OK);
         assert_int_equal(give(&view, 2, next_random(&random) % 2), GR_OK);
@@ -409,11 +442,12 @@ static void carrying_out_a_part_of_a_plan_leaves_the_rest_as_it_was(void **state
 /* The values were computed by another implementation of XXH64 and of the plan, in Python. */
 static void c22_placement_is_the_same_on_every_platform(void **state)
 {
-    static const char owners[] = "abaabbabaaabbabb";
+    static const char owners[] = "abbabaababaaaaab";
     const uint64_t a = 0x0123456789abcdefu;
     const uint64_t b = 0xfedcba9876543210u;
     gri_view *view = founded_by(1);
     gr_kind_info kind = {.name = "bank.Account"};
+    char name[GRI_VIEW_TABLE_BYTES];
     uint64_t random = 7;
     uint32_t shard = 0;
 
@@ -423,8 +457,11 @@ static void c22_placement_is_the_same_on_every_platform(void **state)
     assert_int_equal(node_event(&view, GRI_VIEW_FENCED, 1), GR_OK);
     give_all(&view, &random);
     for (shard = 0; shard < 16; shard++) {
-        assert_int_equal(gri_view_shards(view, "")[shard].owner, owners[shard] == 'a' ? a : b);
+        assert_int_equal(gri_view_shards(view, TABLE)[shard].owner, owners[shard] == 'a' ? a : b);
     }
+    assert_string_equal(gri_view_table(&kind, name), TABLE);
+    kind.role = "cook";
+    assert_string_equal(gri_view_table(&kind, name), "role:cook");
     assert_int_equal(gri_grain_hash(&kind, "alice"), 0x4b4ed8524182875du);
     assert_int_equal(gri_grain_hash(&kind, "z\xc3\xbcrich/7"), 0xa708cbb07a563903u);
     assert_int_equal(gri_view_shard(view, &kind, "alice"), 0x5d);
@@ -543,7 +580,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_a_view_that_was_just_founded_nobody_owns_anything_until_it_is_settled),
         cmocka_unit_test(a_joiner_gets_no_shards_until_their_owners_give_them),
-        cmocka_unit_test(the_first_of_a_role_gets_the_shards_that_nobody_owns_at_once),
+        cmocka_unit_test(the_first_host_gets_the_shards_that_nobody_owns_at_once),
+        cmocka_unit_test(only_members_that_host_a_kind_own_its_shards),
         cmocka_unit_test(only_its_owner_gives_a_shard_away),
         cmocka_unit_test(a_shard_that_should_stay_is_not_given),
         cmocka_unit_test(shards_of_a_member_that_goes_get_owners_in_the_same_step),
