@@ -10,18 +10,19 @@
 static gr_err send_foreign(gr_system *sys, gr_pid to, gr_msg *msg, int64_t deadline_ms)
 {
     gr_err err = GR_EUNREACHABLE;
+    const gri_foreign *foreign = NULL;
+    uint32_t stripe = 0;
 
     if (gr_pid_is_null(to)) {
         gr_dead_letter_add(sys, to, msg, GR_DEAD_NO_ACTOR, GR_EINVAL);
         return GRI_FAIL(GR_EINVAL, "a message to the null pid");
     }
-    (void)pthread_rwlock_rdlock(&sys->foreign_lock);
-    if (sys->foreign != NULL) {
-        err = sys->foreign->send(sys->foreign_self, to, msg, deadline_ms);
-        msg = NULL;
+    foreign = gri_foreign_enter(sys, &stripe);
+    if (foreign != NULL) {
+        err = foreign->ops->send(foreign->self, to, msg, deadline_ms);
     }
-    (void)pthread_rwlock_unlock(&sys->foreign_lock);
-    if (msg != NULL) {
+    gri_foreign_leave(sys, stripe);
+    if (foreign == NULL) {
         char pid[GR_PID_TEXT_BYTES];
 
         gr_dead_letter_add(sys, to, msg, GR_DEAD_UNREACHABLE, GR_EUNREACHABLE);
@@ -40,9 +41,6 @@ static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg 
         gr_dead_letter_add(sys, to, msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
         return GR_EDEAD;
     }
-    if (!gri_msg_own(&msg)) {
-        return GR_ENOMEM;
-    }
     msg->block.tag = to.generation;
     pushed = gri_mailbox_push(&actor->mailbox, msg, force);
     if (pushed == GRI_PUSHED_MUST_SCHEDULE) {
@@ -55,7 +53,6 @@ static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg 
 static gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, bool force)
 {
     gri_process *process = gri_process_at(&sys->table, to.slot);
-    gr_err err = GR_OK;
 
     if (process == NULL) {
         gr_dead_letter_add(sys, to, *msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
@@ -71,8 +68,7 @@ static gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, bool force)
     if (!gri_msg_own(msg)) {
         return GRI_FAIL(GR_ENOMEM, "an envelope");
     }
-    err = send_to_actor(sys, gri_actor_of(process), to, *msg, force);
-    return err;
+    return send_to_actor(sys, gri_actor_of(process), to, *msg, force);
 }
 
 static gr_err refuse(gr_system *sys, gr_pid to, gr_msg *msg)
@@ -126,16 +122,18 @@ gr_err gr_signal_send(gr_system *sys, const gr_signal *signal)
 {
     gri_process *process = NULL;
     gr_err err = GR_EUNREACHABLE;
+    const gri_foreign *foreign = NULL;
+    uint32_t stripe = 0;
 
     if (gr_pid_is_null(signal->to)) {
         return GRI_FAIL(GR_EINVAL, "a signal to the null pid");
     }
     if (signal->to.node != sys->node) {
-        (void)pthread_rwlock_rdlock(&sys->foreign_lock);
-        if (sys->foreign != NULL) {
-            err = sys->foreign->signal(sys->foreign_self, signal);
+        foreign = gri_foreign_enter(sys, &stripe);
+        if (foreign != NULL) {
+            err = foreign->ops->signal(foreign->self, signal);
         }
-        (void)pthread_rwlock_unlock(&sys->foreign_lock);
+        gri_foreign_leave(sys, stripe);
         return err;
     }
     if (signal->kind == GR_SIGNAL_WATCH || signal->kind == GR_SIGNAL_UNWATCH ||
@@ -161,10 +159,15 @@ void gr_send_stop(gr_system *sys, gr_pid pid)
 
 void gr_send_poison(gr_system *sys, gr_pid pid)
 {
+    gri_process *process = NULL;
     gr_msg *poison = NULL;
 
     if (pid.node != sys->node) {
         (void)gr_signal_send(sys, &(gr_signal){.kind = GR_SIGNAL_POISON, .to = pid});
+        return;
+    }
+    process = gri_process_at(&sys->table, pid.slot);
+    if (process == NULL || process->kind != GRI_ACTOR) {
         return;
     }
     poison = gr_msg_new(&gri_poison_type);
@@ -172,11 +175,6 @@ void gr_send_poison(gr_system *sys, gr_pid pid)
         gr_system_log(sys, GR_LOG_WARN, "GR-ACTOR-POISON",
                       "no memory to stop an actor in order: stopping it at once");
         gr_send_stop(sys, pid);
-        return;
-    }
-    gri_process *process = gri_process_at(&sys->table, pid.slot);
-    if (process == NULL || process->kind != GRI_ACTOR) {
-        (void)gr_msg_unref(poison);
         return;
     }
     (void)send_to_actor(sys, gri_actor_of(process), pid, poison, true);
@@ -189,12 +187,4 @@ bool gr_process_alive(gr_system *sys, gr_pid pid)
     /* Relaxed: a reading, out of date at once. */
     return process != NULL &&
            atomic_load_explicit(&process->generation, memory_order_relaxed) == pid.generation;
-}
-
-void gr_system_set_foreign(gr_system *sys, const gr_foreign_ops *ops, void *self)
-{
-    (void)pthread_rwlock_wrlock(&sys->foreign_lock);
-    sys->foreign = ops;
-    sys->foreign_self = self;
-    (void)pthread_rwlock_unlock(&sys->foreign_lock);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include <gri/fail.h>
@@ -110,7 +111,6 @@ static void init_locks(gr_system *sys)
     (void)pthread_cond_init(&sys->stop_changed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&sys->names_lock, NULL);
-    (void)pthread_rwlock_init(&sys->foreign_lock, NULL);
     for (i = 0; i < GRI_ROOM_STRIPES; i++) {
         (void)pthread_mutex_init(&sys->room[i].lock, NULL);
         TAILQ_INIT(&sys->room[i].waits);
@@ -147,10 +147,11 @@ gr_err gr_system_new(const gr_system_options *given, gr_system **out_sys)
     if (err != GR_OK) {
         return err;
     }
-    sys = gri_calloc(1, sizeof(*sys));
+    sys = gri_alloc_aligned(64, (sizeof(*sys) + 63) & ~(size_t)63);
     if (sys == NULL) {
         return GRI_FAIL(GR_ENOMEM, "a system");
     }
+    memset(sys, 0, sizeof(*sys));
     init_locks(sys);
     take_options(sys, options);
     err = gri_timers_init(&sys->timers, options->stepped != NULL ? gr_stepped_now(options->stepped)
@@ -276,7 +277,6 @@ static void free_locks(gr_system *sys)
     for (i = 0; i < GRI_ROOM_STRIPES; i++) {
         (void)pthread_mutex_destroy(&sys->room[i].lock);
     }
-    (void)pthread_rwlock_destroy(&sys->foreign_lock);
     (void)pthread_mutex_destroy(&sys->names_lock);
     (void)pthread_cond_destroy(&sys->stop_changed);
     (void)pthread_mutex_destroy(&sys->stop_lock);
@@ -306,6 +306,7 @@ gr_system *gr_system_free(gr_system *sys)
     gri_names_fini(sys);
     gri_events_fini(sys);
     free_locks(sys);
+    gri_free(atomic_load_explicit(&sys->foreign, memory_order_relaxed)); /* nobody else is left */
     gri_free(sys->name);
     gri_free(sys);
     return NULL;

@@ -248,6 +248,23 @@ typedef struct gri_room_stripe {
     TAILQ_HEAD(, gri_room_wait) waits; /* lock */
 } gri_room_stripe;
 
+/* Who takes what goes to pids of other systems. */
+typedef struct gri_foreign {
+    const gr_foreign_ops *ops;
+    void *self;
+} gri_foreign;
+
+enum { GRI_FOREIGN_STRIPES = 16 };
+
+/* Calls of the table that are under way, spread over cache lines. */
+typedef struct gri_foreign_stripe {
+    _Alignas(64) atomic_uint users;
+} gri_foreign_stripe;
+
+/* Keeps the table from being taken away until left; NULL: there is none (leave all the same). Waits inside are fine. */
+const gri_foreign *gri_foreign_enter(gr_system *sys, uint32_t *out_stripe);
+void gri_foreign_leave(gr_system *sys, uint32_t stripe);
+
 struct gr_system {
     /* Fixed after gr_system_new(). */
     uint64_t node;
@@ -275,9 +292,8 @@ struct gr_system {
     struct gri_name_entry *names; /* names_lock */
     gri_room_stripe room[GRI_ROOM_STRIPES];
     struct gri_events *events;
-    pthread_rwlock_t foreign_lock;
-    const gr_foreign_ops *foreign; /* foreign_lock */
-    void *foreign_self;
+    _Atomic(gri_foreign *) foreign;
+    gri_foreign_stripe foreign_users[GRI_FOREIGN_STRIPES];
     atomic_int_fast64_t dead_letter_log_at; /* when the next may be logged */
     atomic_uint_fast64_t dead_letters_unlogged;
     bool stalled;   /* stepped only */
