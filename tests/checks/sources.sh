@@ -124,6 +124,12 @@ case_every_outside_library_has_one_place() {
     done
 }
 
+case_every_log_id_is_explained_and_every_explanation_is_of_one() {
+    own_code | xargs grep -ohE '"GR-[A-Z0-9-]+"' | tr -d '"' | LC_ALL=C sort -u >"$work/used"
+    sed -n 's/^### \(GR-[A-Z0-9-]*\)$/\1/p' docs/debugging.md | LC_ALL=C sort -u >"$work/explained"
+    diff "$work/used" "$work/explained" >&2 || fail "docs/debugging.md and the code differ in log ids: $(diff "$work/used" "$work/explained" | grep '^[<>]' | tr '\n' ' ')"
+}
+
 case_layers_do_not_include_upwards() {
     mapfile -t files < <(git ls-files -- 'runtime/*.[ch]')
     no_line '#include <granary/(remote|cluster|node|client|kind)' "the runtime knows a layer above it" "${files[@]}"

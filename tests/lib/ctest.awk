@@ -4,6 +4,11 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
+function case_name(text) {
+    sub(/^\[[^]]*\] /, "", text)
+    return text
+}
+
 FNR == 1 { file++ }
 
 # 2/5 Test #4: cluster/view_test ....***Exception: SegFault  0.00 sec
@@ -37,16 +42,16 @@ file == 2 && $0 == "Output:" { inside = 1; summary = 0; next }
 file == 2 && $0 == "<end of output>" { inside = 0; next }
 file == 2 && inside && $0 ~ /^\[=+\] [0-9]+ test\(s\) run\./ { summary = 1 }
 file == 2 && inside && !summary && $0 ~ /^\[ +OK \] / {
-    print "passed " name ": " $4
+    print "passed " name ": " case_name($0)
     cases[name]++
 }
 file == 2 && inside && !summary && $0 ~ /^\[ +FAILED +\] / {
-    print "failed " name ": " $4
+    print "failed " name ": " case_name($0)
     cases[name]++
     failures[name]++
 }
 file == 2 && inside && !summary && $0 ~ /^\[ +SKIPPED +\] / {
-    print "skipped " name ": " $4 ": " (previous ~ /^\[ RUN/ || previous == "" ? "no reason given" : previous)
+    print "skipped " name ": " case_name($0) ": " (previous ~ /^\[ RUN/ || previous == "" ? "no reason given" : previous)
     cases[name]++
 }
 file == 2 && inside && $0 !~ /^-+$/ { previous = $0; last[name] = $0 }
