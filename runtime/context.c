@@ -192,9 +192,7 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
         }
         leave(&context);
         if (!context.responded) {
-            answer_error(actor, msg,
-                         ((unsigned)err & (unsigned)GR_FATAL) != 0 ? GR_EFAILED : detail.code,
-                         detail.text);
+            answer_error(actor, msg, detail.code, detail.text);
         }
         (void)gr_msg_unref(msg);
         if (((unsigned)err & (unsigned)GR_FATAL) != 0) {

@@ -8,9 +8,6 @@
 
 #include <sched.h>
 
-#include <gri/fail.h>
-#include <gri/mem.h>
-
 const gri_foreign *gri_foreign_enter(gr_system *sys, uint32_t *out_stripe)
 {
     /* Threads spread by where their own storage lies. */
@@ -44,29 +41,19 @@ static bool is_unused(void *arg)
 
 void gr_system_set_foreign(gr_system *sys, const gr_foreign_ops *ops, void *self)
 {
-    gri_foreign *fresh = ops == NULL ? NULL : gri_alloc(sizeof(*fresh));
-    gri_foreign *old = NULL;
-
-    if (ops != NULL && fresh == NULL) {
-        gr_system_log(sys, GR_LOG_ERROR, "GR-SYSTEM-MEMORY",
-                      "no memory: pids of other systems stay unreachable");
-        return;
-    }
-    if (fresh != NULL) {
-        *fresh = (gri_foreign){ops, self};
-    }
-    old = atomic_exchange_explicit(&sys->foreign, fresh,
-                                   memory_order_seq_cst); /* see gri_foreign_enter() */
-    if (old == NULL) {
-        return;
-    }
-    if (sys->stepped != NULL) {
-        (void)gri_stepped_pump(sys->stepped, sys, is_unused, sys, INT64_MAX);
-    } else {
+    /* Sequentially consistent: see gri_foreign_enter(). */
+    if (atomic_exchange_explicit(&sys->foreign, NULL, memory_order_seq_cst) != NULL) {
+        if (sys->stepped != NULL) {
+            (void)gri_stepped_pump(sys->stepped, sys, is_unused, sys, INT64_MAX);
+        }
         while (!is_unused(sys)) {
             (void)
                 sched_yield(); /* users are in for moments; those that wait for room are let go before */
         }
     }
-    gri_free(old);
+    if (ops != NULL) {
+        sys->foreign_table = (gri_foreign){ops, self};
+        /* Sequentially consistent: publishes the table to who enters. */
+        atomic_store_explicit(&sys->foreign, &sys->foreign_table, memory_order_seq_cst);
+    }
 }

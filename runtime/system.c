@@ -306,7 +306,6 @@ gr_system *gr_system_free(gr_system *sys)
     gri_names_fini(sys);
     gri_events_fini(sys);
     free_locks(sys);
-    gri_free(atomic_load_explicit(&sys->foreign, memory_order_relaxed)); /* nobody else is left */
     gri_free(sys->name);
     gri_free(sys);
     return NULL;

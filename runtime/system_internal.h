@@ -292,7 +292,8 @@ struct gr_system {
     struct gri_name_entry *names; /* names_lock */
     gri_room_stripe room[GRI_ROOM_STRIPES];
     struct gri_events *events;
-    _Atomic(gri_foreign *) foreign;
+    _Atomic(gri_foreign *) foreign; /* NULL or &foreign_table */
+    gri_foreign foreign_table;
     gri_foreign_stripe foreign_users[GRI_FOREIGN_STRIPES];
     atomic_int_fast64_t dead_letter_log_at; /* when the next may be logged */
     atomic_uint_fast64_t dead_letters_unlogged;
