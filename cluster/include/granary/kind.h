@@ -83,7 +83,10 @@ typedef struct gr_kind_info {
  * Puts a kind and its implementation together.
  *
  * Owns:    `info` and `methods` are borrowed: they live as long as the node. The result goes to a
- * node, which frees it. Errors:  NULL when out of memory. Thread:  any. Units:   none.
+ *          node, which frees it.
+ * Errors:  NULL when out of memory.
+ * Thread:  any.
+ * Units:   none.
  */
 GR_API gr_kind *gr_kind_new(const gr_kind_info *info, const void *methods);
 GR_API gr_kind *gr_kind_free(gr_kind *take_kind);
@@ -103,12 +106,15 @@ typedef struct gr_call_options {
  * Calls a method of a grain and waits for its reply.
  *
  * Owns:    `request` stays yours. `*out_reply` is freed by gr_reply_free(); received inside a grain
- * it lives until the method returns, and gr_reply_free() does nothing. Errors:  the method's own
- * error; GR_ENOTRUN it did not run (the detail says why); GR_EUNKNOWN it may have run; GR_EBUSY
- * refused as overload until the deadline; GR_EDEADLOCK it would wait for itself, naming the cycle;
- *          GR_ENOKIND, GR_ENOMETHOD; GR_EINVAL a bad identity; GR_ETIMEDOUT is never returned: a
- * call that ran out of time is GR_ENOTRUN or GR_EUNKNOWN. Thread:  any; on a fiber the fiber waits.
- * A grain's caller only inside that grain's methods and hooks. Units:   milliseconds.
+ *          it lives until the method returns, and gr_reply_free() does nothing.
+ * Errors:  the method's own error; GR_ENOTRUN it did not run (the detail says why); GR_EUNKNOWN it
+ *          may have run; GR_EBUSY refused as overload until the deadline; GR_EDEADLOCK it would
+ *          wait for itself, naming the cycle; GR_ENOKIND, GR_ENOMETHOD; GR_EINVAL a bad identity;
+ *          GR_ETIMEDOUT is never returned: a call that ran out of time is GR_ENOTRUN or
+ *          GR_EUNKNOWN.
+ * Thread:  any; on a fiber the fiber waits. A grain's caller only inside that grain's methods and
+ *          hooks.
+ * Units:   milliseconds.
  */
 GR_API GR_MUST_CHECK gr_err gr_call(gr_caller *caller, const gr_kind_info *kind,
                                     const gr_method *method, const char *identity,
@@ -146,7 +152,9 @@ GR_API GR_MUST_CHECK gr_err gr_call_await(gr_caller *caller, gr_future *future,
  *
  * Owns:    `request` stays yours.
  * Errors:  GR_EINVAL, GR_ENOMEM, GR_EFULL, GR_ENOKIND, GR_ESTOPPED. GR_OK means sent or queued, not
- * run. Thread:  as gr_call(); does not wait. Units:   milliseconds.
+ *          run.
+ * Thread:  as gr_call(); does not wait.
+ * Units:   milliseconds.
  */
 GR_API GR_MUST_CHECK gr_err gr_call_one_way(gr_caller *caller, const gr_kind_info *kind,
                                             const gr_method *method, const char *identity,
@@ -162,6 +170,21 @@ GR_API GR_MUST_CHECK gr_err gr_call_one_way(gr_caller *caller, const gr_kind_inf
  */
 GR_API void gr_reply_free(void *take_reply);
 
+/** The most bytes an identity may have; it is UTF-8 without control characters. */
+enum { GR_IDENTITY_BYTES_MAX = 512 };
+
+/**
+ * Makes one identity of several parts: joined by '/', with a backslash before each '/' and backslash
+ * in a part, so that different parts never make the same identity.
+ *
+ * Owns:    fills the caller's buffer.
+ * Errors:  GR_EINVAL too long, empty, no UTF-8, or with control characters.
+ * Thread:  any.
+ * Units:   `count` parts.
+ */
+GR_API GR_MUST_CHECK gr_err gr_identity_join(const char *const *parts, size_t count,
+                                             char out_identity[GR_IDENTITY_BYTES_MAX + 1]);
+
 /**
  * Inside a grain: its private data (zeroed when activated, of the size the table of methods asks
  * for), its identity, the kind's name, and itself as a caller, with the deadline and the chain of
@@ -176,6 +199,16 @@ GR_API void *gr_grain_data(gr_grain *grain);
 GR_API const char *gr_grain_identity(const gr_grain *grain);
 GR_API const char *gr_grain_kind(const gr_grain *grain);
 GR_API gr_caller *gr_grain_caller(gr_grain *grain);
+
+/**
+ * The incarnation of the node that hosts this activation, as in gr_member_info.
+ *
+ * Owns:    a value.
+ * Errors:  none.
+ * Thread:  inside its hooks and methods.
+ * Units:   none.
+ */
+GR_API uint64_t gr_grain_node(const gr_grain *grain);
 
 /**
  * Memory for the rest of the turn, not zeroed, and text in such memory: for the strings and arrays
@@ -219,6 +252,18 @@ GR_API bool gr_grain_cancelled(const gr_grain *grain);
  */
 GR_API gr_err gr_grain_fail(gr_grain *grain, gr_err code, const gr_type *details_type,
                             const void *details, const char *format, ...) GR_PRINTF(5, 6);
+
+/**
+ * Abandons the method at once: its caller gets GR_EFAILED with this text, and the supervisor
+ * restarts the activation with fresh data or gives it up. Returning gr_fatal() does the same.
+ *
+ * Owns:    what the method holds besides memory of the turn is its own loss.
+ * Errors:  does not return.
+ * Thread:  inside its hooks and methods.
+ * Units:   none.
+ */
+GR_API GR_NORETURN void gr_grain_panic(gr_grain *grain, gr_err code, const char *format, ...)
+    GR_PRINTF(3, 4);
 
 /**
  * Starts a timer whose hook runs as a turn of this grain; ends with the activation. And ends one.

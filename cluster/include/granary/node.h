@@ -21,8 +21,7 @@ enum {
     GR_LEASE_MS_MAX = 60000,
     GR_PASSIVATE_AFTER_MS_DEFAULT = 60000,
     GR_CALL_TIMEOUT_MS_DEFAULT = 5000,
-    GR_GRAIN_MAILBOX_DEFAULT = 1000,
-    GR_IDENTITY_BYTES_MAX = 512
+    GR_GRAIN_MAILBOX_DEFAULT = 1000
 };
 
 /** Zero in a field means its default. Strings are copied. */
@@ -51,10 +50,13 @@ typedef struct gr_node_options {
  * member; shards come to it as the others drain them.
  *
  * Owns:    takes each of `kinds` (NULL at the end) on every path; the node is yours: gr_node_stop()
- * and gr_node_free() it. Errors:  GR_EINVAL a bad option or a kind whose table lacks a method,
- * GR_EEXIST the address is in use, GR_EMISMATCH the cluster has another number of shards or
- * protocol version (both are named), GR_EUNREACHABLE or GR_EIO the coordinator, GR_ENOMEM. On an
- * error nothing is left behind. Thread:  any but handlers. Units:   none.
+ *          and gr_node_free() it.
+ * Errors:  GR_EINVAL a bad option or a kind whose table lacks a method, GR_EEXIST the address is in
+ *          use, GR_EMISMATCH the cluster has another number of shards or protocol version (both are
+ *          named), GR_EUNREACHABLE or GR_EIO the coordinator, GR_ENOMEM. On an error nothing is
+ *          left behind.
+ * Thread:  any but handlers.
+ * Units:   none.
  */
 GR_API GR_MUST_CHECK gr_err gr_node_start(const gr_node_options *options,
                                           gr_kind *const *take_kinds, gr_node **out_node);

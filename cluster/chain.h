@@ -1,0 +1,32 @@
+/*
+ * The chain of callers that travels with a call: which grains wait for it, outermost first, as
+ * bytes. A call back to one of them would wait for itself. Pure. Any thread.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRI_CHAIN_H
+#define GRI_CHAIN_H
+
+#include <granary/kind.h>
+
+#include <gri/bytes.h>
+
+enum { GRI_CHAIN_LINKS_MAX = 64, GRI_CHAIN_BYTES_MAX = 64 * 1024 };
+
+/* Appends a grain whose running method is `method` (NULL: a hook or timer). GR_ETOOBIG: the chain
+ * is too long, as calls that go round without end are; GR_ENOMEM. */
+gr_err gri_chain_add(gri_buffer *chain, const gr_kind_info *kind, const gr_method *method,
+                     const char *identity);
+
+/* Whether bytes from outside are a chain; GR_EDECODE. */
+gr_err gri_chain_check(const uint8_t *bytes, size_t count);
+
+/* GR_EDEADLOCK with the cycle in words when a call of `method` would come back to a grain that
+ * waits in the chain and cannot take it. */
+gr_err gri_chain_admits(const uint8_t *bytes, size_t count, const gr_kind_info *kind,
+                        const gr_method *method, const char *identity);
+
+/* Whether a grain waits in the chain. */
+bool gri_chain_has(const uint8_t *bytes, size_t count, uint64_t kind, const char *identity);
+
+#endif

@@ -1,0 +1,508 @@
+/*
+ * Slices: see slice.h. Everything here is short and under one lock; sending to an activation's actor is the one thing
+ * that is done while holding it, because look-up and send must be one step. Answers are never sent under it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "slice.h"
+
+#include <xxhash.h>
+
+#include <gri/fail.h>
+
+#define HASH_FUNCTION(key, bytes, hash) (hash) = (unsigned)XXH64((key), (bytes), 0)
+#include "activation.h"
+
+enum {
+    RETRY_BUSY_MS = 20,
+    RETRY_FULL_MS = 5,
+    RETRY_HELD_MS = 50,
+    KEY_BYTES_MAX = 8 + GR_IDENTITY_BYTES_MAX + 1
+};
+
+void gri_refusals_init(gri_refusals *refusals)
+{
+    STAILQ_INIT(refusals);
+}
+
+static void refuse(gri_refusals *refusals, gri_call_message *call, gr_err code,
+                   uint32_t retry_after_ms, const char *text)
+{
+    call->refused = code;
+    call->retry_after_ms = retry_after_ms;
+    call->refused_text = text;
+    STAILQ_INSERT_TAIL(refusals, call, waiting);
+}
+
+void gri_slice_init(gri_slice *slice, struct gri_host *host)
+{
+    slice->host = host;
+    slice->state = GRI_SLICE_ELSEWHERE;
+    slice->epoch = 0;
+    slice->table = NULL;
+    slice->held_count = 0;
+    slice->drained = NULL;
+    TAILQ_INIT(&slice->idle_order);
+    STAILQ_INIT(&slice->held);
+    atomic_init(&slice->oldest_ms, INT64_MAX);
+    (void)pthread_mutex_init(&slice->lock, NULL);
+}
+
+void gri_slice_fini(gri_slice *slice)
+{
+    GRI_INVARIANT(slice->table == NULL && STAILQ_EMPTY(&slice->held));
+    slice->drained = gr_future_unref(slice->drained);
+    (void)pthread_mutex_destroy(&slice->lock);
+}
+
+/* ---- the idle order */
+
+static void publish_oldest_locked(gri_slice *slice)
+{
+    gri_activation *first = TAILQ_FIRST(&slice->idle_order);
+
+    /* Relaxed: a hint where the longest idle one may be; whoever acts on it takes the lock. */
+    atomic_store_explicit(&slice->oldest_ms, first == NULL ? INT64_MAX : first->called_ms,
+                          memory_order_relaxed);
+}
+
+static void touch_locked(gri_slice *slice, gri_activation *activation)
+{
+    if (!activation->asked) {
+        TAILQ_REMOVE(&slice->idle_order, activation, idle);
+    }
+    activation->asked = false;
+    activation->called_ms = gr_system_now(slice->host->sys);
+    TAILQ_INSERT_TAIL(&slice->idle_order, activation, idle);
+    publish_oldest_locked(slice);
+}
+
+static void ask_locked(gri_slice *slice, gri_activation *activation, gr_deactivation reason)
+{
+    if (!activation->asked) {
+        TAILQ_REMOVE(&slice->idle_order, activation, idle);
+        activation->asked = true;
+        publish_oldest_locked(slice);
+    }
+    gri_activation_ask(activation, reason);
+}
+
+/* ---- the table */
+
+static gri_activation *find_locked(gri_slice *slice, const char *key, size_t key_bytes)
+{
+    gri_activation *found = NULL;
+
+    HASH_FIND(hh, slice->table, key, key_bytes, found);
+    return found;
+}
+
+static gri_activation *add_locked(gri_slice *slice, gri_hosted_kind *hosted, const char *key,
+                                  size_t key_bytes)
+{
+    gri_activation *activation = NULL;
+
+    if (gri_activation_new(slice, hosted, key, key_bytes, &activation) != GR_OK) {
+        return NULL;
+    }
+    HASH_ADD_KEYPTR(hh, slice->table, activation->key, activation->key_bytes, activation);
+    if (activation->hh.tbl == NULL) {
+        gr_send_stop(slice->host->sys, activation->pid);
+        activation->state = GRI_ACTIVATION_GONE;
+        (void)gri_activation_unref(activation);
+        return NULL;
+    }
+    activation->called_ms = gr_system_now(slice->host->sys);
+    TAILQ_INSERT_TAIL(&slice->idle_order, activation, idle);
+    publish_oldest_locked(slice);
+    /* Relaxed: counts. */
+    (void)atomic_fetch_add_explicit(&slice->host->activations, 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&hosted->activations, 1, memory_order_relaxed);
+    return activation;
+}
+
+/* Out of the table; the table's reference is the caller's. */
+static void remove_locked(gri_slice *slice, gri_activation *activation)
+{
+    HASH_DELETE(hh, slice->table, activation);
+    activation->state = GRI_ACTIVATION_GONE;
+    if (!activation->asked) {
+        TAILQ_REMOVE(&slice->idle_order, activation, idle);
+        activation->asked = true;
+        publish_oldest_locked(slice);
+    }
+    /* Relaxed: counts. */
+    (void)atomic_fetch_sub_explicit(&slice->host->activations, 1, memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(&activation->hosted->activations, 1, memory_order_relaxed);
+}
+
+static size_t make_key(const gri_call_message *call, char key[KEY_BYTES_MAX])
+{
+    size_t identity_bytes = strlen(call->identity);
+
+    memcpy(key, &call->kind, sizeof(call->kind));
+    memcpy(key + sizeof(call->kind), call->identity, identity_bytes + 1);
+    return sizeof(call->kind) + identity_bytes;
+}
+
+/* ---- taking calls */
+
+static void hold_locked(struct gri_call_list *list, uint32_t *count, uint32_t limit,
+                        gri_call_message *call, gri_refusals *refusals)
+{
+    if (*count >= limit) {
+        refuse(refusals, call, GR_EBUSY, RETRY_HELD_MS,
+               "too many calls wait for its grain to move or to wake up");
+        return;
+    }
+    (*count)++;
+    STAILQ_INSERT_TAIL(list, call, waiting);
+}
+
+static void send_locked(gri_slice *slice, gri_activation *activation, gri_call_message *call,
+                        gri_refusals *refusals)
+{
+    /* Relaxed: only grows under this lock, and who looks at it for zero holds the lock too. */
+    if (atomic_load_explicit(&activation->pending, memory_order_relaxed) + activation->held_count >=
+        activation->hosted->mailbox_limit) {
+        refuse(refusals, call, GR_EBUSY, RETRY_BUSY_MS, "too many calls wait for its grain");
+        return;
+    }
+    touch_locked(slice, activation);
+    (void)atomic_fetch_add_explicit(&activation->pending, 1, memory_order_relaxed); /* as above */
+    call->activation = gri_activation_ref(activation);
+    /* On failure the message is dropped, and the drop sees to the answer. */
+    (void)gr_send(slice->host->sys, activation->pid, gri_call_message_of(call));
+}
+
+/* A grain without an activation gets one, if there is room. */
+static void begin_locked(gri_slice *slice, gri_call_message *call, const char *key,
+                         size_t key_bytes, gri_refusals *refusals)
+{
+    gri_host *host = slice->host;
+    gri_activation *activation = NULL;
+
+    /* Relaxed: a limit, not an order. */
+    if (atomic_load_explicit(&host->activations, memory_order_relaxed) >= host->activations_max) {
+        refuse(refusals, call, GR_EBUSY, RETRY_FULL_MS,
+               "its node holds as many activations as it may");
+        return;
+    }
+    activation = add_locked(slice, (gri_hosted_kind *)(uintptr_t)call->hosted, key, key_bytes);
+    if (activation == NULL) {
+        refuse(refusals, call, GR_EBUSY, RETRY_BUSY_MS, "its node is out of memory");
+        return;
+    }
+    send_locked(slice, activation, call, refusals);
+}
+
+static void admit_locked(gri_slice *slice, gri_call_message *call, gri_refusals *refusals)
+{
+    char key[KEY_BYTES_MAX];
+    size_t key_bytes = make_key(call, key);
+    gri_activation *activation = NULL;
+
+    if (slice->state == GRI_SLICE_ELSEWHERE) {
+        refuse(refusals, call, GR_ENOTRUN, 0, "its shard belongs to another node");
+        return;
+    }
+    activation = find_locked(slice, key, key_bytes);
+    if (activation != NULL && activation->state == GRI_ACTIVATION_ACTIVE) {
+        send_locked(slice, activation, call, refusals);
+    } else if (activation != NULL) {
+        hold_locked(&activation->held, &activation->held_count, activation->hosted->mailbox_limit,
+                    call, refusals);
+    } else if (slice->state == GRI_SLICE_DRAINING) {
+        hold_locked(&slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
+    } else {
+        begin_locked(slice, call, key, key_bytes, refusals);
+    }
+}
+
+void gri_slice_admit(gri_slice *slice, gri_call_message *call, gri_refusals *refusals)
+{
+    (void)pthread_mutex_lock(&slice->lock);
+    admit_locked(slice, call, refusals);
+    (void)pthread_mutex_unlock(&slice->lock);
+}
+
+/* All held calls are looked at again, in their order. */
+static void admit_held_locked(gri_slice *slice, struct gri_call_list *held, gri_refusals *refusals)
+{
+    gri_call_message *call = NULL;
+
+    while ((call = STAILQ_FIRST(held)) != NULL) {
+        STAILQ_REMOVE_HEAD(held, waiting);
+        admit_locked(slice, call, refusals);
+    }
+}
+
+/* ---- owning and draining */
+
+static gr_future *steal_drained_locked(gri_slice *slice)
+{
+    gr_future *drained = slice->table == NULL ? slice->drained : NULL;
+
+    if (drained != NULL) {
+        slice->drained = NULL;
+    }
+    return drained;
+}
+
+static const gr_type drained_type = {"granary.SliceDrained", 0, NULL, NULL, NULL};
+
+static void tell_drained(gr_future *take_drained)
+{
+    if (take_drained != NULL) {
+        (void)gr_future_complete(take_drained, gr_msg_new(&drained_type));
+        (void)gr_future_unref(take_drained);
+    }
+}
+
+/* Every activation out of the table and without rights; what is held for it goes to the slice's list. */
+static void revoke_all_locked(gri_slice *slice, gri_refusals *refusals)
+{
+    gri_activation *activation = NULL;
+    gri_activation *next = NULL;
+
+    HASH_ITER(hh, slice->table, activation, next)
+    {
+        gri_call_message *call = NULL;
+
+        /* Release: whoever sees it at the exit of a turn sees the table without the activation. */
+        atomic_store_explicit(&activation->revoked, true, memory_order_release);
+        remove_locked(slice, activation);
+        while ((call = STAILQ_FIRST(&activation->held)) != NULL) {
+            STAILQ_REMOVE_HEAD(&activation->held, waiting);
+            hold_locked(&slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
+        }
+        activation->held_count = 0;
+        gr_send_stop(slice->host->sys, activation->pid);
+        (void)gri_activation_unref(activation);
+    }
+}
+
+static void take_held_locked(gri_slice *slice, struct gri_call_list *out_held)
+{
+    STAILQ_INIT(out_held);
+    STAILQ_CONCAT(out_held, &slice->held);
+    slice->held_count = 0;
+}
+
+void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *refusals)
+{
+    struct gri_call_list held;
+
+    (void)pthread_mutex_lock(&slice->lock);
+    if (ours) {
+        slice->state = slice->state == GRI_SLICE_ELSEWHERE ? GRI_SLICE_OWNED : slice->state;
+        slice->epoch = epoch;
+    } else if (slice->state != GRI_SLICE_ELSEWHERE) {
+        revoke_all_locked(slice, refusals);
+        slice->state = GRI_SLICE_ELSEWHERE;
+        take_held_locked(slice, &held);
+        admit_held_locked(slice, &held, refusals);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+}
+
+gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t limit_ms)
+{
+    gr_future *drained = NULL;
+    gri_activation *activation = NULL;
+    gri_activation *next = NULL;
+
+    (void)pthread_mutex_lock(&slice->lock);
+    if (slice->state == GRI_SLICE_OWNED) {
+        slice->state = GRI_SLICE_DRAINING;
+        HASH_ITER(hh, slice->table, activation, next)
+        {
+            /* Release: a turn that sees it holds the calls that come after, instead of running them. */
+            atomic_store_explicit(&activation->closing, (int)reason, memory_order_release);
+            ask_locked(slice, activation, reason);
+        }
+        if (slice->table != NULL && gr_future_new(slice->host->sys, limit_ms, &drained) == GR_OK) {
+            slice->drained = gr_future_ref(drained);
+        }
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+    return drained;
+}
+
+void gri_slice_drained(gri_slice *slice, gri_refusals *refusals)
+{
+    (void)pthread_mutex_lock(&slice->lock);
+    slice->drained = gr_future_unref(slice->drained);
+    if (slice->state == GRI_SLICE_DRAINING) {
+        revoke_all_locked(slice, refusals);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+}
+
+void gri_slice_drain_undone(gri_slice *slice, gri_refusals *refusals)
+{
+    struct gri_call_list held;
+
+    (void)pthread_mutex_lock(&slice->lock);
+    if (slice->state == GRI_SLICE_DRAINING) {
+        slice->state = GRI_SLICE_OWNED;
+        take_held_locked(slice, &held);
+        admit_held_locked(slice, &held, refusals);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+}
+
+void gri_slice_drop(gri_slice *slice, gri_refusals *refusals)
+{
+    gr_future *drained = NULL;
+
+    gri_slice_own(slice, false, 0, refusals);
+    (void)pthread_mutex_lock(&slice->lock);
+    drained = steal_drained_locked(slice);
+    (void)pthread_mutex_unlock(&slice->lock);
+    tell_drained(drained);
+}
+
+void gri_slice_forget_all(gri_slice *slice)
+{
+    gri_activation *activation = NULL;
+    gri_activation *next = NULL;
+    gri_call_message *call = NULL;
+
+    HASH_ITER(hh, slice->table, activation, next)
+    {
+        while ((call = STAILQ_FIRST(&activation->held)) != NULL) {
+            STAILQ_REMOVE_HEAD(&activation->held, waiting);
+            call->host = NULL;
+            (void)gr_msg_unref(gri_call_message_of(call));
+        }
+        remove_locked(slice, activation);
+        (void)gri_activation_unref(activation);
+    }
+    while ((call = STAILQ_FIRST(&slice->held)) != NULL) {
+        STAILQ_REMOVE_HEAD(&slice->held, waiting);
+        call->host = NULL;
+        (void)gr_msg_unref(gri_call_message_of(call));
+    }
+}
+
+/* ---- idle ones */
+
+static bool is_idle_locked(const gri_activation *activation)
+{
+    /* Relaxed: it only grows under this lock; a decrease that is missed means "not idle yet". */
+    return activation->state == GRI_ACTIVATION_ACTIVE &&
+           atomic_load_explicit(&activation->pending, memory_order_relaxed) == 0;
+}
+
+void gri_slice_sweep(gri_slice *slice, int64_t now_ms)
+{
+    gri_activation *activation = NULL;
+    gri_activation *next = NULL;
+    int budget = GRI_SWEEP_BATCH;
+
+    /* Relaxed: a hint; what is missed now is seen by the next sweep. */
+    if (atomic_load_explicit(&slice->oldest_ms, memory_order_relaxed) == INT64_MAX) {
+        return;
+    }
+    (void)pthread_mutex_lock(&slice->lock);
+    for (activation = TAILQ_FIRST(&slice->idle_order); activation != NULL && budget > 0;
+         activation = next) {
+        int64_t limit_ms = activation->hosted->passivate_after_ms;
+
+        next = TAILQ_NEXT(activation, idle);
+        budget--;
+        if (activation->called_ms + slice->host->passivate_least_ms > now_ms) {
+            break; /* all others were called later */
+        }
+        /* Relaxed: a time. */
+        if (is_idle_locked(activation) && activation->called_ms + limit_ms <= now_ms &&
+            atomic_load_explicit(&activation->ended_ms, memory_order_relaxed) + limit_ms <=
+                now_ms) {
+            ask_locked(slice, activation, GR_DEACTIVATION_IDLE);
+        }
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+}
+
+bool gri_slice_evict(gri_slice *slice)
+{
+    gri_activation *activation = NULL;
+
+    (void)pthread_mutex_lock(&slice->lock);
+    TAILQ_FOREACH (activation, &slice->idle_order, idle) {
+        if (is_idle_locked(activation)) {
+            ask_locked(slice, activation, GR_DEACTIVATION_CAPACITY);
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+    return activation != NULL;
+}
+
+/* ---- for activations */
+
+bool gri_slice_may_end(gri_activation *activation, gr_deactivation reason)
+{
+    gri_slice *slice = activation->slice;
+    bool may = false;
+
+    (void)pthread_mutex_lock(&slice->lock);
+    /* Acquire: what the last call did is done before the last hook runs. */
+    may =
+        activation->state == GRI_ACTIVATION_ACTIVE &&
+        atomic_load_explicit(&activation->pending, memory_order_acquire) == 0 &&
+        /* Idle means idle still: a call since it was asked has taken that back. Relaxed: set before, by this actor or
+             under this lock. */
+        (activation->asked ||
+         atomic_load_explicit(&activation->closing, memory_order_relaxed) != 0 ||
+         reason == GR_DEACTIVATION_ASKED);
+    if (may) {
+        if (!activation->asked) {
+            TAILQ_REMOVE(&slice->idle_order, activation, idle);
+            activation->asked = true;
+            publish_oldest_locked(slice);
+        }
+        activation->state = GRI_ACTIVATION_ENDING;
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+    return may;
+}
+
+void gri_slice_forget(gri_activation *activation, gri_refusals *refusals)
+{
+    gri_slice *slice = activation->slice;
+    struct gri_call_list held;
+    gr_future *drained = NULL;
+    bool was_in = false;
+
+    STAILQ_INIT(&held);
+    (void)pthread_mutex_lock(&slice->lock);
+    was_in = activation->state != GRI_ACTIVATION_GONE;
+    if (was_in) {
+        remove_locked(slice, activation);
+        STAILQ_CONCAT(&held, &activation->held);
+        activation->held_count = 0;
+        admit_held_locked(slice, &held, refusals);
+        drained = steal_drained_locked(slice);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+    tell_drained(drained);
+    if (was_in) {
+        (void)gri_activation_unref(activation);
+    }
+}
+
+void gri_slice_park(gri_activation *activation, gri_call_message *call, gri_refusals *refusals)
+{
+    gri_slice *slice = activation->slice;
+
+    (void)pthread_mutex_lock(&slice->lock);
+    if (activation->state == GRI_ACTIVATION_GONE) {
+        admit_locked(slice, call, refusals);
+    } else {
+        hold_locked(&activation->held, &activation->held_count, activation->hosted->mailbox_limit,
+                    call, refusals);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+}

@@ -1,0 +1,94 @@
+/*
+ * A slice: what a host keeps for one shard. Under its lock a call is looked up and sent to its activation in one step,
+ * and an activation leaves the table only when no call is pending on it; so passivation and draining lose none.
+ *
+ *              (1)           (2)            (3)
+ *   ELSEWHERE -----> OWNED -------> DRAINING -----> ELSEWHERE
+ *                      ^               |
+ *                      +---------------+ (4)
+ *   (1) a view says that this node owns it   (2) membership wants to give it away: new grains' calls are held
+ *   (3) a view says that another node owns it: held calls are refused with that view   (4) it could not be given
+ *   OWNED -> ELSEWHERE: fenced
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRI_SLICE_H
+#define GRI_SLICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "call_message.h"
+
+struct gri_activation;
+struct gri_host;
+
+enum { GRI_SLICE_HELD_MAX = 10000, GRI_SWEEP_BATCH = 512 };
+
+typedef enum gri_slice_state {
+    GRI_SLICE_ELSEWHERE = 0,
+    GRI_SLICE_OWNED = 1,
+    GRI_SLICE_DRAINING = 2
+} gri_slice_state;
+
+TAILQ_HEAD(gri_activations, gri_activation);
+
+typedef struct gri_slice {
+    struct gri_host *host;
+    atomic_int_fast64_t
+        oldest_ms; /* when the first of `idle_order` was called last; INT64_MAX: it is empty */
+    pthread_mutex_t lock;
+    /* lock */
+    gri_slice_state state;
+    uint64_t epoch;
+    struct gri_activation *table;      /* by kind and identity */
+    struct gri_activations idle_order; /* least recently called first; without those asked to end */
+    struct gri_call_list held;         /* while DRAINING, of grains without an activation */
+    uint32_t held_count;
+    gr_future *drained; /* completes when the table is empty */
+} gri_slice;
+
+/* Calls that could not be taken, each with its reason, to be answered once the lock is free. */
+typedef struct gri_call_list gri_refusals;
+
+void gri_refusals_init(gri_refusals *refusals);
+
+void gri_slice_init(gri_slice *slice, struct gri_host *host);
+void gri_slice_fini(gri_slice *slice);
+
+/* Takes a call or refuses it: then it is in `refusals`. */
+void gri_slice_admit(gri_slice *slice, gri_call_message *call, gri_refusals *refusals);
+
+/* A view says who owns it. */
+void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *refusals);
+
+/* Begins to drain; the future completes when it is done, NULL: it is done (or there is no memory to wait with). */
+gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t limit_ms);
+/* What is still running loses its effects; its held calls are kept. */
+void gri_slice_drained(gri_slice *slice, gri_refusals *refusals);
+void gri_slice_drain_undone(gri_slice *slice, gri_refusals *refusals);
+
+/* All activations are dropped without hooks. */
+void gri_slice_drop(gri_slice *slice, gri_refusals *refusals);
+
+/* After a crash of its system: what is left is forgotten without telling anybody. */
+void gri_slice_forget_all(gri_slice *slice);
+
+/* Asks those idle for too long to end. */
+void gri_slice_sweep(gri_slice *slice, int64_t now_ms);
+/* Asks the longest idle one to end; false: none is idle. */
+bool gri_slice_evict(gri_slice *slice);
+
+/* ---- for activations */
+
+/* Whether the activation may run its last hook now: no call is pending, and it was asked to end. Then calls that come
+ * are held until gri_slice_forget(). */
+bool gri_slice_may_end(struct gri_activation *activation, gr_deactivation reason);
+/* Out of the table; calls held for it go to a fresh activation, or wait with the slice. */
+void gri_slice_forget(struct gri_activation *activation, gri_refusals *refusals);
+/* Holds a call of a closing activation, in order. */
+void gri_slice_park(struct gri_activation *activation, gri_call_message *call,
+                    gri_refusals *refusals);
+
+#endif
