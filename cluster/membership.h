@@ -12,58 +12,66 @@
 
 typedef struct gri_membership gri_membership;
 
+/* Shards drained and given in one step, at most: many, so that a join takes few writes; not all, so
+ * that one slow turn does not hold up the calls to every shard that moves. */
+enum { GRI_DRAIN_SHARDS_MAX = 256 };
+
 /*
- * What membership tells the node; called from membership's actors (on their fibers, so they may
- * wait), one at a time.
+ * What membership tells the node. Called on fibers of membership's actors, so they may wait.
+ * view_changed, lease_lapsed, lease_regained and fenced are called one at a time, by one actor; drain
+ * and drain_undone one at a time, by another. They must not call gri_membership_leave() or
+ * gri_membership_free().
  */
 typedef struct gri_membership_events {
     /* A newer view; borrowed, take a reference to keep it. */
     void (*view_changed)(void *self, gri_view *view);
     /*
-     * This node should give the shard away: hold new calls, finish running turns, deactivate.
-     * Returns when that is done; then the view is changed, view_changed() follows, and held calls
-     * can be forwarded to the new owner.
+     * This node should give the shards away: hold new calls, finish running turns, deactivate.
+     * Returns when that is done for all of them; then the view is changed, view_changed() follows,
+     * and held calls can be forwarded to the new owners. Their names are borrowed for the call.
      */
-    void (*drain)(void *self, const char *role, uint32_t shard);
-    /* Held by the last drain(), but the shard stays here after all (it could not be given): serve
-     * it again. */
-    void (*drain_undone)(void *self, const char *role, uint32_t shard);
+    void (*drain)(void *self, const gri_shard_ref *shards, size_t count);
+    /* Held by the last drain(), but these shards stay here after all: serve them again. */
+    void (*drain_undone)(void *self, const gri_shard_ref *shards, size_t count);
     /* The lease has lapsed: stop turns, keep grains. And: it was renewed, go on. */
     void (*lease_lapsed)(void *self);
     void (*lease_regained)(void *self);
     /* Fenced: this incarnation has no rights any more and never will. Drop all grains without their
-     * hooks' effects. */
+     * hooks' effects. Nothing is told after it. */
     void (*fenced)(void *self);
 } gri_membership_events;
 
 typedef struct gri_membership_options {
-    const char *cluster;
     const gr_coordinator_ops *coordinator_ops;
-    gr_coordinator *coordinator; /* borrowed */
-    int64_t lease_ms;
+    gr_coordinator *coordinator; /* borrowed; opened for the cluster */
+    int64_t lease_ms;            /* the same on every node of a cluster */
     uint32_t shards;
-    gri_member self; /* what joins; borrowed during start */
+    gri_member self; /* what joins, with the system's node as its id; borrowed during start */
     const gri_membership_events *events;
     void *events_self;
 } gri_membership_options;
 
-/* Takes a lease and joins; waits (fiber or thread) until this node is in the view, or for
- * timeout_ms. Errors as gr_node_start(). */
+/*
+ * Takes a lease and joins; waits (fiber or thread) until this node is in the view, or for timeout_ms.
+ * The first view_changed() comes before it returns. Errors: GR_EMISMATCH another number of shards or
+ * protocol, GR_EINVAL, GR_EREFUSED, GR_EUNREACHABLE, GR_EIO, GR_ENOMEM; then nothing is left behind.
+ */
 gr_err gri_membership_start(gr_system *sys, const gri_membership_options *options,
                             int64_t timeout_ms, gri_membership **out_membership);
 
-/* Marks itself leaving, drains and gives every shard, leaves the view, marks the lease left.
- * GR_ETIMEDOUT: left what it could. */
+/* Marks itself leaving, drains and gives every shard, leaves the view, gives up the lease. From then
+ * on it may not act. GR_ETIMEDOUT: left what it could; the others do the rest. */
 gr_err gri_membership_leave(gri_membership *membership, int64_t timeout_ms);
 
-/* Ends its actors and frees. Without leave() before, the node looks crashed to the others. */
+/* Ends its actors, waits for them, and frees. Without leave() before, the node looks crashed to the
+ * others. Not in an actor that is being stopped: it could not wait. */
 gri_membership *gri_membership_free(gri_membership *take_membership);
 
 /* The newest view known here: a reference, unref it. Any thread. */
 gri_view *gri_membership_view(gri_membership *membership);
 
-/* Whether the lease is valid now, by this node's clock, and for how long; any thread, no lock, one
- * clock read. */
+/* Whether the lease is valid now, by this node's clock, and for how long (0: it is not); any thread,
+ * no lock, one clock read. */
 bool gri_membership_may_act(const gri_membership *membership);
 int64_t gri_membership_lease_left_ms(const gri_membership *membership);
 

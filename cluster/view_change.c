@@ -1,0 +1,277 @@
+/*
+ * The view at the coordinator, for membership: reading it, taking in newer ones, and changing it. The
+ * functions that wait run on the fibers of membership's actors (or in whoever starts membership);
+ * several may change the view at once, the coordinator lets one of them win.
+ *
+ * A change whose answer was lost may have been carried out, or may still be on its way. Nothing is
+ * concluded from it: the view is read again and the same event is tried on what is there. If the
+ * change was carried out, the event has become void (the member is there, is gone, the shards are not
+ * ours). If it is still on its way, its revision is either still the newest, then our next attempt is
+ * at that same revision and one of the two wins; or it is not, then it can only fail. So an owner that
+ * has tried to give a shard takes it up again only by a view with a revision beyond all its attempts.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "membership_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <granary/runtime_spi.h>
+
+#include <gri/fail.h>
+#include <gri/mem.h>
+
+/* ---- taking in views */
+
+/* What a view that was read or written means to this node. */
+typedef enum meaning {
+    OLD,     /* not newer than what is known */
+    NEW,     /* newer: keep it */
+    FOREIGN, /* of another founding: the one that this node joined is lost */
+    LAST     /* newer, and without this node */
+} meaning;
+
+static meaning meaning_of_locked(const gri_membership *m, const gri_view *view, uint64_t revision)
+{
+    if (m->state == GRI_MEMBERSHIP_JOINING) {
+        return m->view == NULL || m->view_revision != revision ? NEW : OLD;
+    }
+    if (m->view == NULL || view->founded != m->view->founded) {
+        return FOREIGN;
+    }
+    if (view->version <= m->view->version) {
+        return OLD;
+    }
+    return gri_view_member(view, m->self.node) == NULL ? LAST : NEW;
+}
+
+void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revision)
+{
+    gri_view *replaced = take_view;
+    meaning what = OLD;
+
+    pthread_mutex_lock(&m->lock);
+    what = meaning_of_locked(m, take_view, revision);
+    if (what == NEW || what == LAST) {
+        if (m->view == NULL || m->view->founded != take_view->founded) {
+            m->founded_seen_ms = gr_system_now(m->sys);
+        }
+        replaced = m->view;
+        m->view = take_view;
+        m->view_revision = revision;
+    }
+    pthread_mutex_unlock(&m->lock);
+    gri_view_unref(replaced);
+    if (what == FOREIGN) {
+        gri_membership_gone(m, "its view was lost and another has been founded");
+    } else if (what == LAST) {
+        gri_membership_gone(m, "the view is without it");
+    } else if (what == NEW) {
+        gri_membership_poke(m, m->voice, &gri_tick_type);
+        gri_membership_poke(m, m->drain, &gri_look_type);
+    }
+}
+
+gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answer *answer)
+{
+    gri_view *view = NULL;
+    bool known = false;
+    gr_err err = GR_OK;
+
+    pthread_mutex_lock(&m->lock);
+    known = m->view != NULL && answer->revision == m->view_revision;
+    pthread_mutex_unlock(&m->lock);
+    if (known) {
+        return GR_OK;
+    }
+    if (answer->revision == 0) {
+        gri_membership_gone(m, "its view was removed from the coordinator");
+        return GR_OK;
+    }
+    err = gri_view_unpack(answer->value, answer->value_bytes, &view);
+    if (err != GR_OK) {
+        gr_system_log(m->sys, GR_LOG_ERROR, "GR-CLUSTER-VIEW-UNREADABLE",
+                      "cannot read the view at revision %" PRIu64 ": %s", answer->revision,
+                      gr_last_error()->text);
+        return err;
+    }
+    gri_membership_adopt(m, view, answer->revision);
+    return GR_OK;
+}
+
+gri_view *gri_membership_newest(gri_membership *m, uint64_t *out_revision)
+{
+    gri_view *view = NULL;
+
+    pthread_mutex_lock(&m->lock);
+    view = gri_view_ref(m->view);
+    if (out_revision != NULL) {
+        *out_revision = m->view_revision;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return view;
+}
+
+/* While joining there may be no view, or another than was read before. */
+static void forget_view(gri_membership *m)
+{
+    gri_view *view = NULL;
+
+    pthread_mutex_lock(&m->lock);
+    if (m->state == GRI_MEMBERSHIP_JOINING) {
+        view = m->view;
+        m->view = NULL;
+        m->view_revision = 0;
+    }
+    pthread_mutex_unlock(&m->lock);
+    gri_view_unref(view);
+}
+
+gr_err gri_membership_read_view(gri_membership *m)
+{
+    gr_future *future = NULL;
+    gr_msg *msg = NULL;
+    const gr_coordinator_answer *answer = NULL;
+    gr_err err = m->ops->read(m->coordinator, GRI_VIEW_KEY, m->request_ms, &future);
+
+    err = gri_operation_await(err, future, &msg, &answer);
+    if (err != GR_OK) {
+        return err;
+    }
+    if (answer->revision == 0) {
+        forget_view(m);
+    }
+    err = gri_membership_adopt_answer(m, answer);
+    gr_msg_unref(msg);
+    return err;
+}
+
+/* ---- changing it */
+
+/* Whether the view shows that there is nothing (left) to do. */
+static bool is_void(const gri_view_event *event, gr_err err)
+{
+    switch (event->kind) {
+    case GRI_VIEW_JOIN:
+        return err == GR_EEXIST;
+    case GRI_VIEW_LEAVE:
+    case GRI_VIEW_FENCED:
+    case GRI_VIEW_LEAVING:
+        return err == GR_ENOTFOUND;
+    case GRI_VIEW_GIVE:
+        return event->given_count == 0 || err == GR_ENOTFOUND;
+    case GRI_VIEW_SETTLE:
+    default:
+        return false;
+    }
+}
+
+static void keep_own(const gri_view *view, gri_view_event *event, gri_shard_ref *given)
+{
+    size_t kept = 0;
+    size_t i = 0;
+
+    for (i = 0; i < event->given_count; i++) {
+        const gri_shard *shards = gri_view_shards(view, given[i].table);
+
+        if (shards != NULL && given[i].shard < view->shards_count &&
+            shards[given[i].shard].owner == event->node) {
+            given[kept] = given[i];
+            kept++;
+        }
+    }
+    event->given = given;
+    event->given_count = kept;
+}
+
+/* One attempt, on the newest view known. GR_OK: done, or nothing to do. */
+static gr_err try_change(gri_membership *m, gri_view_event *event, gri_shard_ref *given)
+{
+    uint64_t revision = 0;
+    gri_view *view = gri_membership_newest(m, &revision);
+    gri_view *next = NULL;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    gr_future *future = NULL;
+    gr_msg *msg = NULL;
+    const gr_coordinator_answer *answer = NULL;
+    gr_err err = GR_OK;
+
+    if (event->kind == GRI_VIEW_GIVE) {
+        keep_own(view, event, given);
+    }
+    event->wall_ms = gr_system_wall_ms(m->sys);
+    err = gri_view_next(view, event, m->shards, gr_system_random(m->sys), &next);
+    if (is_void(event, err)) {
+        err = GR_OK;
+        next = gri_view_unref(next);
+    }
+    if (err != GR_OK || next == NULL) {
+        goto done;
+    }
+    err = gri_view_pack(next, &bytes, &count);
+    if (err != GR_OK) {
+        goto done;
+    }
+    err = m->ops->compare_and_set(m->coordinator, GRI_VIEW_KEY, revision, bytes, count,
+                                  m->request_ms, &future);
+    err = gri_operation_await(err, future, &msg, &answer);
+    if (err == GR_OK) {
+        gri_membership_adopt(m, next, answer->revision);
+        next = NULL; /* taken */
+    }
+done:
+    gr_msg_unref(msg);
+    gri_free(bytes);
+    gri_view_unref(next);
+    gri_view_unref(view);
+    return err;
+}
+
+static bool may_try_again(gr_err err)
+{
+    return err == GR_ECONFLICT || err == GR_EUNREACHABLE || err == GR_EIO || err == GR_ENOMEM ||
+           err == GR_EREFUSED;
+}
+
+static bool is_out(gri_membership *m)
+{
+    return gri_membership_state_now(m) == GRI_MEMBERSHIP_FENCED;
+}
+
+gr_err gri_membership_change(gri_membership *m, gri_view_event *event, gri_shard_ref *given,
+                             int64_t deadline_ms)
+{
+    unsigned failures = 0;
+    gr_err err = GR_OK;
+
+    for (;;) {
+        if (is_out(m)) {
+            return GRI_FAIL(GR_ESTOPPED, "this node has been fenced");
+        }
+        err = try_change(m, event, given);
+        if (!may_try_again(err)) {
+            return err;
+        }
+        do {
+            gr_error detail = *gr_last_error();
+            bool lost = err == GR_ECONFLICT;
+
+            if (gr_system_now(m->sys) >= deadline_ms) {
+                return gr_error_set(err, detail.file, detail.line, "%s", detail.text);
+            }
+            if (!lost || failures > 0) { /* a first conflict is answered at once */
+                err = gri_pause_after_failure(m->sys, failures);
+                if (err != GR_OK) {
+                    return err;
+                }
+            }
+            failures++;
+            err = gri_membership_read_view(m);
+        } while (may_try_again(err));
+        if (err != GR_OK) {
+            return err;
+        }
+    }
+}
