@@ -245,6 +245,7 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
 {
     gr_system *sys = future->base.sys;
     gri_wait wait;
+    bool waits = false;
     gr_err err = GR_OK;
 
     if (gr_future_ready(future)) {
@@ -259,12 +260,13 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
         return GRI_FAIL(err, "cannot wait");
     }
     lock(future);
-    if (!future->done) {
+    waits = !future->done;
+    if (waits) {
         wait.linked = true;
         TAILQ_INSERT_TAIL(&future->waits, &wait, link);
     }
     unlock(future);
-    if (wait.linked) {
+    if (waits) { /* also when it completes at this moment: then a wake is owed, which must be taken */
         err = gri_wait_for(&wait,
                            timeout_ms == GR_FOREVER ? INT64_MAX : gri_deadline(sys, timeout_ms));
         lock(future);

@@ -174,6 +174,9 @@ gr_err gri_wait_prepare(gri_wait *wait)
         return gri_actor_extras(wait->actor) == NULL ? GR_ENOMEM
                                                      : gri_worker_prepare(gri_this_thread.worker);
     }
+    if (wait->sys->stepped != NULL) {
+        return GR_OK; /* this thread steps while it waits: a wake that it does not take would end a later sleep */
+    }
     wait->parker = parker_of_thread();
     return wait->parker == NULL ? GR_ENOMEM : GR_OK;
 }
