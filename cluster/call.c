@@ -90,7 +90,6 @@ gr_err gri_call_new(gri_exchange *exchange, const gri_call_spec *spec, gri_call 
     call->method = spec->method;
     call->details_type = spec->details_type;
     call->started_ms = gr_system_now(exchange->sys);
-    call->near_node = spec->near_node;
     call->lane_key = lane_key(spec);
     call->bucket = &exchange->buckets[call->lane_key % GRI_EXCHANGE_BUCKETS];
     call->wait_for_host = spec->wait_for_host;
@@ -455,15 +454,15 @@ static place nowhere(gr_err code, const char *format, const char *name)
     return found;
 }
 
-/* Any node that hosts the kind; the near one if it does. */
+/* Any node that hosts the kind; this one if it does, unless it has just refused. */
 static place place_of_stateless(gri_call *call, const gri_view *view)
 {
     place found = {.node = 0};
+    uint64_t self = gr_system_node(call->exchange->sys);
     uint64_t seen = 0;
 
-    if (call->near_node != 0 && call->near_node != call->target &&
-        gri_view_hosts(view, call->near_node, call->kind->name)) {
-        found.node = call->near_node;
+    if (self != call->target && gri_view_hosts(view, self, call->kind->name)) {
+        found.node = self;
         return found;
     }
     for (size_t i = 0; i < view->members_count; i++) {

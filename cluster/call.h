@@ -34,9 +34,8 @@ typedef struct gri_call_spec {
     int64_t deadline_ms;
     bool one_way;
     bool wait_for_host;
-    bool ordered;       /* others of the same caller to the same grain may be under way */
-    uint64_t caller;    /* its id, for the order */
-    uint64_t near_node; /* for stateless kinds: this one if it hosts the kind; 0: any */
+    bool ordered;    /* others of the same caller to the same grain may be under way */
+    uint64_t caller; /* its id, for the order */
     const uint8_t *chain;
     size_t chain_bytes;
     const gr_type *details_type; /* what details the caller wants */
@@ -51,7 +50,6 @@ typedef struct gri_call {
     const gr_type *details_type;
     gr_future *future; /* what the caller waits for */
     int64_t started_ms;
-    uint64_t near_node;
     uint64_t lane_key;
     bool wait_for_host;
     bool ordered;

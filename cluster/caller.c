@@ -65,7 +65,6 @@ static gr_err prepare(gr_caller *caller, gri_call_spec *spec, const gr_call_opti
     spec->wait_for_host = options->wait_for_host;
     spec->details_type = options->details_type;
     spec->caller = caller->id;
-    spec->near_node = caller->near_node;
     if (caller->grain != NULL && !spec->one_way) {
         err = gri_turn_chain(caller->grain);
         spec->chain = caller->grain->chain.data;

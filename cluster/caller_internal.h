@@ -11,9 +11,8 @@
 struct gr_caller {
     /* The exchange its calls go through now: a reference; NULL with GRI_FAIL: there is none at this time. */
     gri_exchange *(*exchange)(gr_caller *caller);
-    gr_grain *grain;    /* whose turn it is part of; NULL outside of grains */
-    uint64_t id;        /* for the order of calls */
-    uint64_t near_node; /* for stateless kinds; 0: none */
+    gr_grain *grain; /* whose turn it is part of; NULL outside of grains */
+    uint64_t id;     /* for the order of calls */
 };
 
 #endif

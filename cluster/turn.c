@@ -36,7 +36,6 @@ void gri_turn_init(gr_grain *turn, gri_turn_kind kind, gri_live *live, gr_contex
     turn->caller.exchange = exchange_of_grain;
     turn->caller.grain = turn;
     turn->caller.id = (uint64_t)(uintptr_t)live->activation;
-    turn->caller.near_node = host->node;
     turn->timer_changes_end = &turn->timer_changes;
     turn->deadline_ms =
         call != NULL ? call->deadline_ms : gr_system_now(host->sys) + GR_CALL_TIMEOUT_MS_DEFAULT;
