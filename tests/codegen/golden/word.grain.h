@@ -11,7 +11,6 @@ GR_BEGIN_DECLS
 /* ---- messages ---- */
 
 /** Their types, for what handles messages of any type: details of errors, plain actors. */
-extern const gr_type wordcount_added_type; /* wordcount.Added */
 extern const gr_type wordcount_count_type; /* wordcount.Count */
 extern const gr_type google_protobuf_empty_type; /* google.protobuf.Empty */
 
@@ -28,7 +27,7 @@ const gr_type *const *word_grain_types(size_t *out_count);
 /* ---- service wordcount.Word ---- */
 
 /**
- * One word: how often it has been added.
+ * One word: how often it has been added. The count is in memory, so a word stays awake for an hour.
  *
  * One activation of wordcount.Word, as its hooks and methods see it.
  */
@@ -48,7 +47,7 @@ typedef struct wordcount_word_methods {
     /* Runs as a turn for each tick of gr_grain_timer_start(). */
     void (*timer)(wordcount_word *self, uint64_t number);
     gr_err (*add)(wordcount_word *self, const Google__Protobuf__Empty *request,
-                  Wordcount__Added *reply);
+                  Google__Protobuf__Empty *reply);
     /* may run beside other read-only calls; may run twice for one call */
     gr_err (*read)(wordcount_word *self, const Google__Protobuf__Empty *request,
                    Wordcount__Count *reply);
@@ -114,7 +113,7 @@ static inline const char *wordcount_word_id(const wordcount_word *self)
 GR_MUST_CHECK gr_err wordcount_word_add(gr_caller *caller, const char *id,
                                         const Google__Protobuf__Empty *request,
                                         const gr_call_options *options,
-                                        Wordcount__Added **out_reply);
+                                        Google__Protobuf__Empty **out_reply);
 
 /**
  * Starts that call; and waits for one that was started.
@@ -129,7 +128,8 @@ GR_MUST_CHECK gr_err wordcount_word_add_future(gr_caller *caller, const char *id
                                                const gr_call_options *options,
                                                gr_future **out_future);
 GR_MUST_CHECK gr_err wordcount_word_add_await(gr_caller *caller, gr_future *future,
-                                              int64_t timeout_ms, Wordcount__Added **out_reply);
+                                              int64_t timeout_ms,
+                                              Google__Protobuf__Empty **out_reply);
 
 /**
  * Calls wordcount.Word/Add of the grain `id` without an answer: at most once.
