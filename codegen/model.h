@@ -8,6 +8,7 @@
 #ifndef GRI_MODEL_H
 #define GRI_MODEL_H
 
+#include "clashes.h"
 #include "names.h"
 #include "options.h"
 

@@ -1,6 +1,5 @@
 /*
- * Names: from what stands in a .proto file to what stands in C, ours and protobuf-c's; and who has
- * taken which name already. One thread.
+ * Names: from what stands in a .proto file to what stands in C, ours and protobuf-c's. One thread.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "trouble.h"
+#include "arena.h"
 
 /* A letter or underscore, then letters, digits and underscores; with `dots`, several of these. */
 bool gri_name_is_identifier(const char *name, bool dots);
@@ -29,21 +28,5 @@ char *gri_name_protobuf_c_function(gri_arena *arena, const char *full_name);
 bool gri_name_is_keyword(const char *name);
 /* Whether the headers that C programs include anyway use it for something that is not a type. */
 bool gri_name_is_of_libc(const char *name);
-
-/* Names in use, each with who uses it. Zero it but for the arena to begin. */
-typedef struct gri_names {
-    gri_arena *arena;
-    struct gri_name_use *uses;
-    size_t count;
-    size_t room;
-} gri_names;
-
-/* Notes that `what` of the .proto file (such as "method", "Get") has the C name `name`. `form` says
- * which of its names it is (such as "the future of "), or "". */
-void gri_names_take(gri_names *names, const char *name, const char *form, const char *what,
-                    const char *called, gri_spot spot);
-/* Adds an error for each pair of uses of one name, and for each name that belongs to the library.
- */
-void gri_names_check(const gri_names *names, gri_trouble *trouble);
 
 #endif

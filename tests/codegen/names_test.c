@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "clashes.h"
+
 static void g03_words_are_joined_by_underscores_and_acronyms_stay_together(void **state)
 {
     static const char *const cases[][2] = {

@@ -19,7 +19,7 @@
 
 enum { SAID_BYTES = 64 * 1024, COMMAND_BYTES = 8 * 1024 };
 
-static const char warnings[] = "-Wall -Wextra -Wconversion -Wshadow -Werror";
+static const char warnings[] = "-Wall -Wextra -pedantic -Wconversion -Wshadow -Werror";
 
 /* Runs a shell command; gives back its exit status, and what it wrote to both outputs. */
 static int run(char said[SAID_BYTES], const char *format, ...)
