@@ -51,7 +51,8 @@ typedef enum gri_envelope_kind {
 enum gri_envelope_flags {
     GRI_ENVELOPE_SENDER = 1,  /* has a sender, of the peer's own system */
     GRI_ENVELOPE_FOREIGN = 2, /* ... of the system that is named */
-    GRI_ENVELOPE_FREE = 4     /* takes no credit: it answers a request that did */
+    GRI_ENVELOPE_FREE = 4,    /* takes no credit: it answers a request that did */
+    GRI_ENVELOPE_REQUEST = 8  /* its sender waits for one answer */
 };
 
 typedef struct gri_envelope {

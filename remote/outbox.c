@@ -16,6 +16,7 @@ struct gri_parcel {
     gri_envelope envelope; /* kind MESSAGE (or SIGNAL); bytes is the whole payload's */
     uint8_t *payload;
     uint32_t offset;
+    uint64_t after; /* user frames that must have left before: what was sent earlier is in them */
 };
 
 void gri_outbox_init(gri_outbox *outbox)
@@ -162,6 +163,7 @@ uint8_t *gri_outbox_add(gri_outbox *outbox, gri_lane lane, const gri_envelope *e
             free_chunk(fresh);
         } else {
             TAILQ_INSERT_TAIL(&outbox->lanes[lane], fresh, next);
+            outbox->user_made += lane == GRI_LANE_USER;
         }
     }
     return at;
@@ -176,6 +178,7 @@ bool gri_outbox_add_parcel(gri_outbox *outbox, const gri_envelope *envelope, uin
     }
     parcel->envelope = *envelope;
     parcel->payload = take_payload;
+    parcel->after = outbox->user_made;
     STAILQ_INSERT_TAIL(&outbox->parcels, parcel, next);
     outbox->parcels_to[envelope->slot % GRI_OUTBOX_SLOTS]++;
     outbox->held_bytes += envelope->bytes;
@@ -183,6 +186,13 @@ bool gri_outbox_add_parcel(gri_outbox *outbox, const gri_envelope *envelope, uin
 }
 
 /* ---- sending ---- */
+
+static bool parcel_may_go(const gri_outbox *outbox)
+{
+    const gri_parcel *parcel = STAILQ_FIRST(&outbox->parcels);
+
+    return parcel != NULL && outbox->user_gone >= parcel->after;
+}
 
 /* One piece of the first parcel, or the whole of it when it is small and fits. False: enough. */
 static bool add_from_parcel(gri_outbox *outbox, gri_chunk *chunk)
@@ -206,7 +216,9 @@ static bool add_from_parcel(gri_outbox *outbox, gri_chunk *chunk)
     if (at == NULL) {
         return false;
     }
-    memcpy(at, parcel->payload + parcel->offset, envelope.bytes);
+    if (envelope.bytes > 0) {
+        memcpy(at, parcel->payload + parcel->offset, envelope.bytes);
+    }
     parcel->offset += envelope.bytes;
     if (parcel->offset == parcel->envelope.bytes) {
         drop_parcel(outbox);
@@ -221,7 +233,7 @@ static gri_chunk *chunk_of_parcels(gri_outbox *outbox)
     if (chunk == NULL) {
         return NULL;
     }
-    while (!STAILQ_EMPTY(&outbox->parcels) && add_from_parcel(outbox, chunk)) {
+    while (parcel_may_go(outbox) && add_from_parcel(outbox, chunk)) {
     }
     if (chunk->count == 0) {
         free_chunk(chunk);
@@ -249,10 +261,12 @@ static gri_chunk *next_fresh(gri_outbox *outbox)
         return chunk;
     }
     outbox->parcels_turn = !outbox->parcels_turn;
-    if (!STAILQ_EMPTY(&outbox->parcels) && (outbox->parcels_turn || TAILQ_EMPTY(user))) {
+    if (parcel_may_go(outbox) && (outbox->parcels_turn || TAILQ_EMPTY(user))) {
         return chunk_of_parcels(outbox);
     }
-    return take_first(user);
+    chunk = take_first(user);
+    outbox->user_gone += chunk != NULL;
+    return chunk;
 }
 
 gri_chunk *gri_outbox_next(gri_outbox *outbox)

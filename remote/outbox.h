@@ -34,6 +34,8 @@ typedef struct gri_outbox {
     TAILQ_HEAD(gri_chunks, gri_chunk) lanes[2];
     STAILQ_HEAD(, gri_parcel) parcels;     /* large payloads, and what must come after them */
     uint32_t parcels_to[GRI_OUTBOX_SLOTS]; /* how many parcels there are, by target slot */
+    uint64_t user_made, user_gone;         /* frames of the user lane, ever; a parcel waits for its
+                                              elders */
     bool parcels_turn;
     struct gri_chunks sent; /* oldest first, by number */
     gri_chunk *again;       /* the next of them to be sent again; NULL: none */

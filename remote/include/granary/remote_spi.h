@@ -77,15 +77,30 @@ typedef struct gr_transport_ops {
     void (*free)(gr_transport *take_transport);
 } gr_transport_ops;
 
-/** NNG streams that speak the SP mapping for TCP as pair0: tcp:// and ipc://. The default. */
+/**
+ * NNG streams that speak the SP mapping as a pair0 socket: tcp:// and ipc://. The default.
+ *
+ * Owns:    borrowed: a constant.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
 GR_API const gr_transport_ops *gr_transport_nng(void);
 
-/** An in-memory network for systems that share a stepper, with faults; addresses are "mem://name".
+/**
+ * An in-memory network for systems that share a stepper, with faults; addresses are "mem://NAME",
+ * and a system that does not listen has "mem://" and the 16 hex digits of its node. The transport_arg
+ * is the network. A crash: gr_stepped_kill(), gr_remote_free(), gr_system_free(); nobody is said
+ * goodbye to, the connections just break.
+ *
+ * Owns:    borrowed: a constant.
+ * Errors:  none.
+ * Thread:  the stepper's.
+ * Units:   none.
  */
-typedef struct gr_memory_network gr_memory_network;
-
-/** `transport_arg` of it is the network. */
 GR_API const gr_transport_ops *gr_transport_memory(void);
+
+typedef struct gr_memory_network gr_memory_network;
 
 /** What the network does to each message from one address to another; probabilities are parts of
  * 10000. Zero: deliver at once, in order. */
@@ -122,8 +137,8 @@ typedef struct gr_peer_info {
     char address[GR_ADDRESS_BYTES_MAX]; /* what it advertises; "" for a client */
 } gr_peer_info;
 
-/** Told of sessions that begin and end. Called in the transport's threads: must be quick, must not
- * block. */
+/** Told of sessions that begin and end, one call at a time, in threads of the transport or of the
+ * timers: must be quick, must not block. */
 typedef struct gr_peer_events {
     uint32_t version;
     void (*up)(void *self, const gr_peer_info *peer);
@@ -139,7 +154,8 @@ enum { GR_PEER_EVENTS_VERSION = 1 };
 
 /**
  * Sets who is told of peers; NULL ends it. When it returns the old one is not being called any
- * more.
+ * more. The new one is told of the sessions that are up already; one that comes up meanwhile may be
+ * told of twice.
  *
  * Owns:    borrowed.
  * Errors:  none.

@@ -1,0 +1,180 @@
+/*
+ * The end of a session: whoever asked and has no answer is told whether the request can have run,
+ * watchers are told that the node is lost, those who were watched forget their watchers, and what
+ * else was not delivered becomes dead letters. Runs in the control turn, on a full-sized stack, and
+ * holds no lock while it tells.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <gri/fail.h>
+
+#include "link.h"
+#include "session.h"
+
+typedef struct ending {
+    gri_session *session;
+    const gr_error *why;
+    gri_pid_table asked;
+} ending;
+
+static void tell(ending *end, gr_pid whom, gr_err code)
+{
+    gr_remote *remote = end->session->remote;
+    char text[GR_ERROR_TEXT_BYTES];
+    gr_msg *msg = NULL;
+
+    (void)snprintf(text, sizeof(text), "%s node %016" PRIx64 ": %.160s",
+                   code == GR_ENOTRUN ? "not sent to" : "sent, but not answered by",
+                   end->session->node, end->why->text);
+    msg = gr_msg_new_error(code, text);
+    if (msg != NULL) {
+        (void)gr_send(remote->sys, whom, msg);
+    }
+}
+
+/* The message again, for the dead letter; only its type when the bytes are not whole. */
+static gr_msg *message_of(const gr_type *type, const gri_envelope *envelope)
+{
+    gr_msg *msg = NULL;
+
+    if (type == &gr_error_type) {
+        return gri_error_unpack(envelope->payload, envelope->bytes);
+    }
+    if (envelope->kind == GRI_ENVELOPE_PIECE ||
+        gr_msg_unpack(type, envelope->payload, envelope->bytes, &msg) != GR_OK) {
+        msg = gr_msg_new(type);
+    }
+    return msg;
+}
+
+static void on_undelivered(void *arg, const gri_envelope *envelope, bool was_sent)
+{
+    ending *end = arg;
+    gri_session *session = end->session;
+    gr_remote *remote = session->remote;
+    gr_pid to = {session->node, envelope->slot, envelope->generation};
+    gr_pid sender = envelope->sender;
+    const gr_type *type = gri_numbers_out_type(&session->numbers, envelope->type);
+    gr_msg *msg = NULL;
+
+    if (envelope->kind == GRI_ENVELOPE_TYPE || envelope->kind == GRI_ENVELOPE_SIGNAL ||
+        (was_sent && session->said_goodbye)) {
+        return;
+    }
+    if ((envelope->flags & GRI_ENVELOPE_SENDER) != 0 && sender.node == 0) {
+        sender.node = remote->node;
+    }
+    if ((envelope->flags & GRI_ENVELOPE_REQUEST) != 0) {
+        if (!was_sent && gri_pid_table_take(&end->asked, sender)) {
+            tell(end, sender, GR_ENOTRUN);
+        }
+        return; /* those that were sent are told as unknown, with all that have no answer */
+    }
+    msg = message_of(type, envelope);
+    if (msg != NULL) {
+        gr_msg_set_sender(msg, sender);
+        gr_dead_letter_add(remote->sys, to, msg, GR_DEAD_UNREACHABLE, end->why->code);
+    }
+}
+
+static bool tell_unknown(void *arg, const gri_pid_entry *entry)
+{
+    tell(arg, entry->pid, GR_EUNKNOWN);
+    return false;
+}
+
+static void end_watches(gri_session *session, gri_watches *watching, gri_watches *watched)
+{
+    gr_system *sys = session->remote->sys;
+    gr_signal signal = {.kind = GR_SIGNAL_TERMINATED, .reason = GR_REASON_NODE_LOST};
+    uint32_t count = 0;
+
+    while (gri_watches_pop(watching, &signal.to, &signal.from, &count)) {
+        for (; count > 0; count--) {
+            (void)gr_signal_send(sys, &signal);
+        }
+    }
+    signal.kind = GR_SIGNAL_UNWATCH;
+    while (gri_watches_pop(watched, &signal.to, &signal.from, &count)) {
+        (void)gr_signal_send(sys, &signal);
+    }
+}
+
+/* Nothing is added to the outbox of an ended session any more, and what the network may still read of
+ * it lives as long as the session; so it can be looked through without the lock. */
+void gri_session_end(gri_session *session, const gr_error *why)
+{
+    gr_remote *remote = session->remote;
+    ending end = {.session = session, .why = why};
+    gri_watches watching = {NULL}, watched = {NULL};
+    gri_link *link = NULL;
+    bool was_up = session->id != 0;
+
+    pthread_mutex_lock(&session->lock);
+    if (session->state == GRI_SESSION_ENDED) {
+        pthread_mutex_unlock(&session->lock);
+        return;
+    }
+    session->state = GRI_SESSION_ENDED;
+    link = session->link;
+    session->link = NULL;
+    end.asked = session->asked;
+    session->asked = (gri_pid_table){0};
+    watching = session->watching;
+    watched = session->watched;
+    session->watching = session->watched = (gri_watches){NULL};
+    pthread_mutex_unlock(&session->lock);
+
+    (void)gri_session_ref(session);
+    gri_peers_remove(remote, session);
+    gri_credit_ended(session);
+    if (link != NULL) {
+        gri_link_close(link);
+        gri_link_unref(link);
+    }
+    end_watches(session, &watching, &watched);
+    gri_outbox_each(&session->outbox, on_undelivered, &end);
+    gri_pid_table_prune(&end.asked, tell_unknown, &end);
+    gri_pid_table_fini(&end.asked);
+    if (session->route != NULL) {
+        gri_route_let_go(session->route);
+        session->route = NULL;
+    }
+    if (was_up) {
+        gr_system_log(remote->sys, GR_LOG_INFO, "GR-REMOTE-SESSION",
+                      "the session with %016" PRIx64 " %s has ended: %s", session->node,
+                      session->info.address, why->text);
+        GRI_COUNT(remote, sessions, (uint64_t)-1);
+        GRI_COUNT(remote, sessions_lost, session->said_goodbye ? 0 : 1);
+        gri_peers_tell(remote, GRI_PEER_LOST, session, why);
+    }
+    gri_session_unref(session);
+}
+
+static void on_end_item(gri_control_item *item)
+{
+    gri_session *session = (gri_session *)((char *)item - offsetof(gri_session, end_item));
+    gr_error why;
+
+    pthread_mutex_lock(&session->lock);
+    why = session->end_why;
+    pthread_mutex_unlock(&session->lock);
+    gri_session_end(session, &why);
+    gri_session_unref(session);
+}
+
+void gri_session_ask_end(gri_session *session, gr_err code, const char *text)
+{
+    pthread_mutex_lock(&session->lock);
+    (void)GRI_FAIL(code, "%s", text);
+    session->end_why = *gr_last_error();
+    session->end_item.fn = on_end_item;
+    pthread_mutex_unlock(&session->lock);
+    (void)gri_session_ref(session); /* the item's */
+    if (!gri_control_post_later(&session->remote->control, &session->end_item)) {
+        gri_session_unref(session);
+    }
+}

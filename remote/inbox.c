@@ -1,0 +1,397 @@
+/*
+ * Sessions, the receiving side: one frame at a time, in the thread that the transport calls, which
+ * has a stack of full size, since payloads are unpacked here. Nothing here waits, and no lock is held
+ * while something is delivered: a delivery may send, and come back to this very session.
+ *
+ * A payload that cannot be unpacked is answered to who sent it. A frame that is not well-formed, or a
+ * peer that takes what it has no credit for, ends the session: there is no telling what it meant.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <gri/fail.h>
+#include <gri/mem.h>
+
+#include "link.h"
+#include "session.h"
+
+enum {
+    ACK_FRAMES = 16, /* frames that are handled before an ack goes by itself */
+    ACK_BYTES = 256 * 1024
+};
+
+/* ---- errors as payloads: the code and the text ---- */
+
+size_t gri_error_bytes(const gr_error *error)
+{
+    return 4 + strnlen(error->text, sizeof(error->text));
+}
+
+void gri_error_pack(const gr_error *error, uint8_t *out)
+{
+    gri_put_u32(out, (uint32_t)error->code);
+    memcpy(out + 4, error->text, strnlen(error->text, sizeof(error->text)));
+}
+
+gr_msg *gri_error_unpack(const uint8_t *bytes, size_t count)
+{
+    char text[GR_ERROR_TEXT_BYTES];
+    uint32_t code = count < 4 ? 0 : gri_get_u32(bytes);
+
+    if (code == 0 || code > (uint32_t)GR_EAPP_LAST) {
+        return gr_msg_new_error(GR_EDECODE, "an error arrived that does not decode");
+    }
+    (void)snprintf(text, sizeof(text), "%.*s", (int)(count - 4 > 239 ? 239 : count - 4),
+                   (const char *)bytes + 4);
+    return gr_msg_new_error((gr_err)code, text);
+}
+
+/* ---- messages ---- */
+
+static void answer(gri_session *session, const gri_envelope *envelope, gr_pid to, gr_err code,
+                   const char *text)
+{
+    gr_remote *remote = session->remote;
+    gr_pid whom = envelope->sender;
+    gr_msg *msg = NULL;
+
+    if ((envelope->flags & GRI_ENVELOPE_FREE) != 0) {
+        whom = to; /* an answer that cannot be read: its asker must not wait for it */
+    } else if ((envelope->flags & GRI_ENVELOPE_SENDER) == 0) {
+        return;
+    }
+    msg = gr_msg_new_error(code, text);
+    if (msg != NULL) {
+        (void)gr_send(remote->sys, whom, msg);
+    }
+}
+
+/* NULL after answering who sent it. */
+static gr_msg *unpack(gri_session *session, const gri_envelope *envelope, gr_pid to)
+{
+    gr_remote *remote = session->remote;
+    const gri_number_in *number =
+        gri_numbers_in_get(&session->numbers_in, &remote->types, envelope->type);
+    gr_msg *msg = NULL;
+    char text[GR_ERROR_TEXT_BYTES];
+    gr_err err = GR_OK;
+
+    if (strcmp(number->name, GRI_ERROR_TYPE_NAME) == 0) {
+        return gri_error_unpack(envelope->payload, envelope->bytes);
+    }
+    if (number->type == NULL) {
+        err = GR_ENOTYPE;
+        (void)snprintf(
+            text, sizeof(text),
+            "the type %.100s is unknown at %.60s; add it there with gr_remote_add_types()",
+            number->name, remote->address[0] == '\0' ? "the client" : remote->address);
+    } else {
+        err = gr_msg_unpack(number->type, envelope->payload, envelope->bytes, &msg);
+        if (err != GR_OK) {
+            (void)snprintf(text, sizeof(text), "%s: %.180s", number->name, gr_last_error()->text);
+        }
+    }
+    if (err != GR_OK) {
+        GRI_COUNT(remote, undecodable, 1);
+        gri_remote_noise(remote, "GR-REMOTE-UNDECODABLE", "from %016" PRIx64 ": %s: %s",
+                         session->node, gr_err_name(err), text);
+        answer(session, envelope, to, err, text);
+    }
+    return msg;
+}
+
+static bool take_credit(gri_session *session, uint64_t charge)
+{
+    gr_remote *remote = session->remote;
+    /* relaxed: sums; the peer knows of less than these, so it cannot be wronged */
+    uint64_t messages = session->in_messages -
+                        atomic_load_explicit(&session->released_messages, memory_order_relaxed);
+    uint64_t bytes =
+        session->in_bytes - atomic_load_explicit(&session->released_bytes, memory_order_relaxed);
+    uint64_t messages_max = remote->window_messages > GRI_WINDOW_FIRST_MESSAGES
+                                ? remote->window_messages
+                                : GRI_WINDOW_FIRST_MESSAGES;
+    uint64_t bytes_max = remote->window_bytes > GRI_WINDOW_FIRST_BYTES ? remote->window_bytes
+                                                                       : GRI_WINDOW_FIRST_BYTES;
+
+    if (messages > 0 && (messages >= messages_max || bytes + charge > bytes_max)) {
+        return false;
+    }
+    session->in_messages++;
+    session->in_bytes += charge;
+    return true;
+}
+
+/* Where the answer will go is where it is owed; without memory for that it will take credit. */
+static void owe(gri_session *session, gr_pid asker)
+{
+    gri_session *other = NULL;
+
+    if (asker.node == session->node) {
+        (void)gri_session_owe(session, asker);
+        return;
+    }
+    other = gri_peers_get(session->remote, asker.node, false);
+    if (other != NULL) {
+        (void)gri_session_owe(other, asker);
+        gri_session_unref(other);
+    }
+}
+
+static bool deliver(gri_session *session, const gri_envelope *envelope)
+{
+    gr_remote *remote = session->remote;
+    gr_pid to = {remote->node, envelope->slot, envelope->generation};
+    uint64_t charge = (uint64_t)envelope->bytes + GRI_CHARGE_BYTES;
+    bool free_of_credit = (envelope->flags & GRI_ENVELOPE_FREE) != 0;
+    gr_msg *msg = NULL;
+    gr_err err = GR_OK;
+
+    if (gri_numbers_in_get(&session->numbers_in, &remote->types, envelope->type) == NULL ||
+        (!free_of_credit && !take_credit(session, charge))) {
+        return false;
+    }
+    if (free_of_credit) {
+        gri_session_answered(session, to);
+    }
+    msg = unpack(session, envelope, to);
+    if (!free_of_credit) {
+        (void)gri_session_ref(session); /* the message's */
+        if (msg == NULL) {
+            session->origin.released(&session->origin, charge);
+        } else {
+            gr_msg_set_origin(msg, &session->origin, charge);
+        }
+    }
+    if (msg == NULL) {
+        return true;
+    }
+    GRI_COUNT(remote, messages_received, 1);
+    gr_msg_set_sender(msg, envelope->sender);
+    if ((envelope->flags & GRI_ENVELOPE_REQUEST) != 0) {
+        gr_msg_set_request(msg);
+        owe(session, envelope->sender);
+    }
+    err = gr_send(remote->sys, to, msg);
+    if (err != GR_OK && (envelope->flags & GRI_ENVELOPE_REQUEST) != 0) {
+        answer(session, envelope, to, err, gr_err_text(err));
+    }
+    return true;
+}
+
+/* ---- payloads in pieces ---- */
+
+static bool begin_parcel(gri_session *session, const gri_envelope *piece)
+{
+    /* The limit comes before the memory; of the memory only what is there: then it is skipped. */
+    if (session->parcel_total != 0 || piece->total > session->remote->message_bytes_max ||
+        piece->total <= GRI_BATCH_BYTES) {
+        return false;
+    }
+    session->parcel = gri_alloc(piece->total);
+    session->parcel_total = piece->total;
+    session->parcel_filled = 0;
+    return true;
+}
+
+static bool take_piece(gri_session *session, const gri_envelope *piece)
+{
+    gri_envelope whole = *piece;
+    bool fine = true;
+
+    if (piece->offset == 0 && !begin_parcel(session, piece)) {
+        return false;
+    }
+    if (piece->total != session->parcel_total || piece->offset != session->parcel_filled ||
+        piece->bytes == 0 || piece->bytes > piece->total - piece->offset) {
+        return false;
+    }
+    if (session->parcel != NULL) {
+        memcpy(session->parcel + piece->offset, piece->payload, piece->bytes);
+    }
+    session->parcel_filled += piece->bytes;
+    if (session->parcel_filled < session->parcel_total) {
+        return true;
+    }
+    session->parcel_total = 0;
+    if (session->parcel == NULL) {
+        gr_pid to = {session->remote->node, piece->slot, piece->generation};
+
+        answer(session, piece, to, GR_ENOMEM, "no memory for it where it arrived");
+        return true;
+    }
+    whole.kind = GRI_ENVELOPE_MESSAGE;
+    whole.bytes = piece->total;
+    whole.payload = session->parcel;
+    fine = deliver(session, &whole);
+    gri_free(session->parcel);
+    session->parcel = NULL;
+    return fine;
+}
+
+/* ---- signals: what a peer may do ---- */
+
+static bool take_signal(gri_session *session, const gri_envelope *envelope)
+{
+    gr_remote *remote = session->remote;
+    gr_signal signal = {.kind = (gr_signal_kind)(envelope->type & 0xff),
+                        .to = {remote->node, envelope->slot, envelope->generation},
+                        .from = envelope->sender,
+                        .reason = (gr_reason)(envelope->type >> 8)};
+    bool fine = true;
+
+    switch (signal.kind) {
+    case GR_SIGNAL_STOP:
+    case GR_SIGNAL_POISON:
+        if (session->info.role != GR_ROLE_NODE) {
+            gri_remote_noise(remote, "GR-REMOTE-RIGHTS",
+                             "the client %016" PRIx64 " may not stop actors: ignored",
+                             session->node);
+            return true;
+        }
+        break;
+    case GR_SIGNAL_WATCH:
+        fine = signal.from.node == session->node;
+        if (fine) {
+            pthread_mutex_lock(&session->lock);
+            fine = gri_watches_add(&session->watched, signal.to, signal.from);
+            pthread_mutex_unlock(&session->lock);
+        }
+        break;
+    case GR_SIGNAL_UNWATCH:
+        fine = signal.from.node == session->node;
+        pthread_mutex_lock(&session->lock);
+        gri_watches_remove(&session->watched, signal.to, signal.from);
+        pthread_mutex_unlock(&session->lock);
+        break;
+    case GR_SIGNAL_TERMINATED:
+        fine = signal.from.node == session->node && signal.reason >= GR_REASON_STOPPED &&
+               signal.reason <= GR_REASON_NODE_LOST;
+        pthread_mutex_lock(&session->lock);
+        gri_watches_take(&session->watching, signal.to, signal.from);
+        pthread_mutex_unlock(&session->lock);
+        break;
+    default:
+        fine = false;
+    }
+    if (fine) {
+        (void)gr_signal_send(remote->sys, &signal); /* to whom it is for, if it is still there */
+    }
+    return fine;
+}
+
+static bool take_envelope(gri_session *session, gri_envelope *envelope)
+{
+    if ((envelope->flags & GRI_ENVELOPE_SENDER) != 0 &&
+        (envelope->flags & GRI_ENVELOPE_FOREIGN) == 0) {
+        envelope->sender.node = session->node;
+    }
+    if ((envelope->flags & GRI_ENVELOPE_REQUEST) != 0 && gr_pid_is_null(envelope->sender)) {
+        return false;
+    }
+    switch (envelope->kind) {
+    case GRI_ENVELOPE_MESSAGE:
+        return deliver(session, envelope);
+    case GRI_ENVELOPE_PIECE:
+        return take_piece(session, envelope);
+    case GRI_ENVELOPE_TYPE:
+        return gri_numbers_in_add(&session->numbers_in, envelope->type, envelope->payload,
+                                  envelope->bytes);
+    case GRI_ENVELOPE_SIGNAL:
+        return take_signal(session, envelope);
+    }
+    return false;
+}
+
+static bool take_envelopes(gri_session *session, gri_reader *reader, uint32_t count)
+{
+    gri_envelope envelope;
+
+    while (count > 0 && gri_envelope_read(reader, &envelope)) {
+        if (!take_envelope(session, &envelope)) {
+            return false;
+        }
+        count--;
+    }
+    return count == 0 && reader->left == 0;
+}
+
+/* ---- frames ---- */
+
+typedef enum verdict { FRESH, SEEN, IGNORED, WRONG } verdict;
+
+/* What the frame says of our own frames, and whether its content is new. */
+static verdict look_locked(gri_session *session, gri_link *link, const gri_frame *frame)
+{
+    if (session->link != link || session->state != GRI_SESSION_UP) {
+        return IGNORED;
+    }
+    link->ready = true;
+    if (!gri_outbox_ack(&session->outbox, frame->ack) ||
+        !gri_window_release(&session->window, frame->released_messages, frame->released_bytes)) {
+        return WRONG;
+    }
+    if (frame->kind != GRI_FRAME_DATA || frame->seq <= session->received_seq) {
+        return SEEN;
+    }
+    return frame->seq == session->received_seq + 1 ? FRESH : WRONG;
+}
+
+static void note_handled(gri_session *session, const gri_frame *frame, size_t count)
+{
+    pthread_mutex_lock(&session->lock);
+    session->received_seq = frame->seq;
+    session->unacked_frames++;
+    session->unacked_bytes += count;
+    if (session->unacked_frames >= ACK_FRAMES || session->unacked_bytes >= ACK_BYTES) {
+        session->beat_due = true;
+    }
+    pthread_mutex_unlock(&session->lock);
+}
+
+bool gri_session_receive(gri_session *session, gri_link *link, const uint8_t *bytes, size_t count)
+{
+    gr_remote *remote = session->remote;
+    gri_reader reader = gri_reader_of(bytes, count);
+    gri_frame frame;
+    uint8_t version = 0;
+    bool waiters = false;
+    verdict is = WRONG;
+
+    GRI_COUNT(remote, frames_received, 1);
+    GRI_COUNT(remote, bytes_received, count);
+    if (gri_frame_read(&reader, &frame, &version) && frame.kind >= GRI_FRAME_DATA) {
+        pthread_mutex_lock(&session->lock);
+        is = look_locked(session, link, &frame);
+        waiters = !TAILQ_EMPTY(&session->waiters);
+        pthread_mutex_unlock(&session->lock);
+    }
+    if (waiters) {
+        gri_credit_granted(session);
+    }
+    if (is == SEEN && frame.kind == GRI_FRAME_DATA) {
+        GRI_COUNT(remote, frames_dropped_as_doubles, 1);
+    }
+    if (is == FRESH) {
+        if (take_envelopes(session, &reader, frame.count)) {
+            note_handled(session, &frame, count);
+        } else {
+            is = WRONG;
+        }
+    }
+    if (is == WRONG) {
+        gri_remote_noise(remote, "GR-REMOTE-PROTOCOL", "%016" PRIx64 " has broken the protocol",
+                         session->node);
+        gri_session_ask_end(session, GR_EPROTO, "the peer broke the protocol");
+        return false;
+    }
+    if (frame.kind == GRI_FRAME_GOODBYE && is != IGNORED) {
+        gri_session_ask_end(session, GR_ENODELOST, "the peer said goodbye");
+        return false;
+    }
+    gri_session_pump(session);
+    return true;
+}

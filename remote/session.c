@@ -1,0 +1,254 @@
+/*
+ * Sessions, the sending side: senders encode straight into the outbox under the session's lock, and
+ * whoever finds the link idle sends the next frame. Called from any thread and from fibers; packing
+ * needs stack in proportion to a message's nesting, nothing here unpacks.
+ *
+ * The lock is never held while the network, the runtime or the freeing of a message is called.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "session.h"
+
+#include <string.h>
+
+#include <gri/fail.h>
+#include <gri/mem.h>
+
+#include "link.h"
+
+/* ---- life ---- */
+
+static void session_free(gri_session *session)
+{
+    gr_remote *remote = session->remote;
+
+    gri_outbox_fini(&session->outbox);
+    gri_numbers_out_fini(&session->numbers);
+    gri_numbers_in_fini(&session->numbers_in);
+    gri_pid_table_fini(&session->asked);
+    gri_pid_table_fini(&session->owed);
+    gri_free(session->parcel);
+    pthread_mutex_destroy(&session->lock);
+    gri_free(session);
+    gri_remote_unref(remote);
+}
+
+gri_session *gri_session_ref(gri_session *session)
+{
+    /* relaxed: the caller has a reference, or the table's lock */
+    atomic_fetch_add_explicit(&session->refs, 1, memory_order_relaxed);
+    return session;
+}
+
+void gri_session_unref(gri_session *take_session)
+{
+    /* acq_rel: what the other holders did comes before the memory goes */
+    if (atomic_fetch_sub_explicit(&take_session->refs, 1, memory_order_acq_rel) == 1) {
+        session_free(take_session);
+    }
+}
+
+/* A received message has been freed, in whatever thread. Tells the peer at once when a good part of
+ * its window has come free; else the next frame that goes tells it. */
+static void on_released(gr_origin *origin, size_t bytes)
+{
+    gri_session *session = (gri_session *)((char *)origin - offsetof(gri_session, origin));
+    gr_remote *remote = session->remote;
+    /* relaxed, all of these: sums that are told some time; nothing is read through them */
+    uint64_t messages =
+        atomic_fetch_add_explicit(&session->released_messages, 1, memory_order_relaxed) + 1;
+    uint64_t total =
+        atomic_fetch_add_explicit(&session->released_bytes, bytes, memory_order_relaxed) + bytes;
+    uint64_t told_messages = atomic_load_explicit(&session->told_messages, memory_order_relaxed);
+    uint64_t told_bytes = atomic_load_explicit(&session->told_bytes, memory_order_relaxed);
+
+    if ((messages - told_messages >= remote->window_messages / 4 ||
+         total - told_bytes >= remote->window_bytes / 4) &&
+        !atomic_exchange_explicit(&session->grant_due, true, memory_order_relaxed)) {
+        gri_session_pump(session);
+    }
+    gri_session_unref(session);
+}
+
+gri_session *gri_session_new(gr_remote *remote, uint64_t node)
+{
+    gri_session *session = gri_calloc(1, sizeof(*session));
+
+    if (session == NULL) {
+        return NULL;
+    }
+    session->remote = gri_remote_ref(remote);
+    session->node = node;
+    session->origin.released = on_released;
+    atomic_init(&session->refs, 1);
+    pthread_mutex_init(&session->lock, NULL);
+    session->state = GRI_SESSION_NEW;
+    gri_outbox_init(&session->outbox);
+    TAILQ_INIT(&session->waiters);
+    session->window.messages_max = GRI_WINDOW_FIRST_MESSAGES;
+    session->window.bytes_max = GRI_WINDOW_FIRST_BYTES;
+    atomic_init(&session->message_bytes_max, remote->message_bytes_max);
+    session->info.node = node;
+    session->since_ms = gr_system_now(remote->sys);
+    return session;
+}
+
+/* ---- the pump ---- */
+
+/* What is to be sent now, under the token of the link: a frame of the outbox, or a beat. */
+static bool next_piece_locked(gri_session *session, gri_link *link, gr_piece *piece)
+{
+    bool again = session->outbox.again != NULL;
+    gri_chunk *chunk = gri_outbox_next(&session->outbox);
+    uint8_t *head = chunk == NULL ? link->beat : chunk->data;
+    gri_frame frame = {.kind = GRI_FRAME_BEAT, .ack = session->received_seq};
+    /* relaxed: see on_released(); read before the flag is cleared, so that later releases set it */
+    bool due = atomic_exchange_explicit(&session->grant_due, false, memory_order_relaxed);
+
+    if (chunk != NULL) {
+        frame.kind = GRI_FRAME_DATA;
+        frame.count = chunk->count;
+        frame.seq = chunk->seq;
+        GRI_COUNT(session->remote, frames_sent_again, again ? 1 : 0);
+    } else if (session->goodbye_due) {
+        frame.kind = GRI_FRAME_GOODBYE;
+        session->goodbye_due = false;
+    } else if (!due && !session->beat_due) {
+        return false;
+    }
+    frame.released_messages =
+        atomic_load_explicit(&session->released_messages, memory_order_relaxed);
+    frame.released_bytes = atomic_load_explicit(&session->released_bytes, memory_order_relaxed);
+    atomic_store_explicit(&session->told_messages, frame.released_messages, memory_order_relaxed);
+    atomic_store_explicit(&session->told_bytes, frame.released_bytes, memory_order_relaxed);
+    gri_frame_put(&frame, head);
+    session->beat_due = false;
+    session->unacked_frames = 0;
+    session->unacked_bytes = 0;
+    *piece = (gr_piece){head, chunk == NULL ? GRI_FRAME_BYTES : chunk->bytes};
+    return true;
+}
+
+static bool take_token(gri_link *link)
+{
+    /* acquire: what the last holder did with the beat's bytes is done */
+    return !atomic_exchange_explicit(&link->busy, true, memory_order_acquire);
+}
+
+static void give_token(gri_link *link)
+{
+    /* release: pairs with the acquire of the next holder */
+    atomic_store_explicit(&link->busy, false, memory_order_release);
+}
+
+void gri_session_pump(gri_session *session)
+{
+    gri_link *link = NULL;
+    gr_piece piece = {NULL, 0};
+
+    pthread_mutex_lock(&session->lock);
+    if (session->state == GRI_SESSION_UP && session->link->ready && take_token(session->link)) {
+        if (next_piece_locked(session, session->link, &piece)) {
+            link = gri_link_ref(session->link);
+        } else {
+            give_token(session->link);
+        }
+    }
+    pthread_mutex_unlock(&session->lock);
+    if (link == NULL) {
+        return;
+    }
+    atomic_store_explicit(&link->said_ms, gri_remote_now(session->remote),
+                          memory_order_relaxed); /* for the tick to look at; publishes nothing */
+    GRI_COUNT(session->remote, frames_sent, 1);
+    GRI_COUNT(session->remote, bytes_sent, piece.bytes);
+    (void)link->ops->send(link->connection, &piece, 1); /* on failure the closed event tidies up */
+    gri_link_unref(link);
+}
+
+void gri_session_sent(gri_session *session, gri_link *link)
+{
+    pthread_mutex_lock(&session->lock);
+    if (session->link == link) {
+        gri_outbox_sent(&session->outbox);
+    }
+    give_token(link);
+    pthread_mutex_unlock(&session->lock);
+    gri_session_pump(session);
+}
+
+void gri_session_beat(gri_session *session)
+{
+    pthread_mutex_lock(&session->lock);
+    session->beat_due = true;
+    pthread_mutex_unlock(&session->lock);
+    gri_session_pump(session);
+}
+
+void gri_session_say_goodbye(gri_session *session)
+{
+    pthread_mutex_lock(&session->lock);
+    session->goodbye_due = true;
+    pthread_mutex_unlock(&session->lock);
+    gri_session_pump(session);
+}
+
+/* ---- links, by the control turn ---- */
+
+uint64_t gri_session_received(gri_session *session)
+{
+    uint64_t received = 0;
+
+    pthread_mutex_lock(&session->lock);
+    received = session->received_seq;
+    pthread_mutex_unlock(&session->lock);
+    return received;
+}
+
+bool gri_session_attach(gri_session *session, gri_link *link, uint64_t received)
+{
+    const gri_hello *hello = &link->hello;
+    gr_remote *remote = session->remote;
+    uint32_t limit = hello->message_bytes_max < remote->message_bytes_max
+                         ? hello->message_bytes_max
+                         : remote->message_bytes_max;
+    bool fits = false;
+
+    pthread_mutex_lock(&session->lock);
+    GRI_INVARIANT(session->state == GRI_SESSION_NEW || session->state == GRI_SESSION_BROKEN);
+    fits = gri_outbox_resume(&session->outbox, received);
+    if (fits) {
+        session->window.messages_max = hello->window_messages;
+        session->window.bytes_max = hello->window_bytes;
+        session->state = GRI_SESSION_UP;
+        session->link = gri_link_ref(link);
+        session->beat_due = true; /* the first frame tells the other side that this one is open */
+        link->ready = link->route != NULL;
+    }
+    pthread_mutex_unlock(&session->lock);
+    if (fits) {
+        /* relaxed: a number */
+        atomic_store_explicit(&session->message_bytes_max, limit, memory_order_relaxed);
+        /* release: the receiving thread sees the session as it is now */
+        atomic_store_explicit(&link->session, gri_session_ref(session), memory_order_release);
+        gri_credit_granted(session);
+    }
+    return fits;
+}
+
+void gri_session_detach(gri_session *session, gri_link *link)
+{
+    bool was = false;
+
+    pthread_mutex_lock(&session->lock);
+    was = session->link == link;
+    if (was) {
+        session->link = NULL;
+        session->state = GRI_SESSION_BROKEN;
+        gri_outbox_sent(&session->outbox);
+    }
+    pthread_mutex_unlock(&session->lock);
+    if (was) {
+        gri_link_unref(link);
+    }
+}
