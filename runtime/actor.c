@@ -322,6 +322,8 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     atomic_store_explicit(&actor->asked, (uint64_t)generation << 32, memory_order_release);
 }
 
+static void abort_start(gri_actor *actor);
+
 static gr_err refuse_spawn(const gr_props *props, gr_err err)
 {
     if (props != NULL && props->arg_free != NULL) {
@@ -369,10 +371,7 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
     if (err != GR_OK) {
         gr_error detail = *gr_last_error(); /* hooks of what goes may fail too */
 
-        vacate(actor, GR_REASON_NEVER_EXISTED);
-        release_free(actor);
-        dispose(actor);
-        gri_system_live_down(sys);
+        abort_start(actor);
         return gr_error_set((gr_err)((unsigned)err & ~(unsigned)GR_FATAL), detail.file, detail.line,
                             "%s", detail.text);
     }
@@ -467,9 +466,11 @@ static void finish_stop(gri_actor *actor)
     gr_system *sys = actor->base.sys;
     gri_actor *parent = actor->parent;
 
+    if (actor->reason != GR_REASON_NEVER_EXISTED) { /* else it was never counted as spawned */
+        (void)atomic_fetch_add_explicit(&sys->stopped, 1, memory_order_relaxed); /* a count */
+    }
     run_stopped_hook(actor, (gr_reason)actor->reason);
     vacate(actor, (gr_reason)actor->reason);
-    (void)atomic_fetch_add_explicit(&sys->stopped, 1, memory_order_relaxed); /* a count */
     release_free(actor);
     if (parent != NULL) {
         gri_actor_note(parent, &actor->stopped_note); /* the parent disposes of it */
@@ -478,6 +479,19 @@ static void finish_stop(gri_actor *actor)
     }
     if (parent == NULL) {
         gri_system_live_down(sys);
+    }
+}
+
+/* A started hook has failed: nothing stays. Children that it has started go first. */
+static void abort_start(gri_actor *actor)
+{
+    actor->parent = NULL; /* which has not heard of it */
+    actor->reason = GR_REASON_NEVER_EXISTED;
+    begin_end(actor, GRI_STOPPING, GR_ESTOPPED);
+    if (may_finish(actor)) {
+        finish_stop(actor);
+    } else {
+        gri_actor_finish_turn(actor);
     }
 }
 

@@ -39,11 +39,13 @@ typedef struct unpacking {
     gr_msg *msg;
     size_t left;
     bool payload_given;
+    bool out_of_memory; /* else a refusal was the budget's */
 } unpacking;
 
 static void *arena_alloc(void *arg, size_t bytes)
 {
     unpacking *into = arg;
+    void *block = NULL;
 
     if (!into->payload_given) {
         into->payload_given = true;
@@ -53,7 +55,9 @@ static void *arena_alloc(void *arg, size_t bytes)
         return NULL;
     }
     into->left -= bytes;
-    return gr_msg_alloc(into->msg, bytes);
+    block = gr_msg_alloc(into->msg, bytes);
+    into->out_of_memory = block == NULL;
+    return block;
 }
 
 static void arena_free(void *arg, void *block)
@@ -64,7 +68,7 @@ static void arena_free(void *arg, void *block)
 
 static gr_err proto_unpack(const gr_type *type, const uint8_t *bytes, size_t count, gr_msg *msg)
 {
-    unpacking into = {msg, count * AMPLIFICATION_MAX + BUDGET_FLOOR, false};
+    unpacking into = {msg, count * AMPLIFICATION_MAX + BUDGET_FLOOR, false, false};
     ProtobufCAllocator allocator = {arena_alloc, arena_free, &into};
     gr_err err = gri_proto_scan(type->codec_data, bytes, count, NESTING_MAX);
 
@@ -72,8 +76,14 @@ static gr_err proto_unpack(const gr_type *type, const uint8_t *bytes, size_t cou
         return err;
     }
     if (protobuf_c_message_unpack(type->codec_data, &allocator, count, bytes) == NULL) {
-        return GRI_FAIL(GR_EDECODE, "%zu bytes are not a %s, or take more than %d times their size",
-                        count, type->name, AMPLIFICATION_MAX);
+        if (into.out_of_memory) { /* ours to say: the bytes may be fine */
+            return GRI_FAIL(GR_ENOMEM, "a %s of %zu bytes", type->name, count);
+        }
+        return into.out_of_memory
+                   ? GRI_FAIL(GR_ENOMEM, "a %s of %zu bytes", type->name, count)
+                   : GRI_FAIL(GR_EDECODE,
+                              "%zu bytes are not a %s, or take more than %d times their size",
+                              count, type->name, AMPLIFICATION_MAX);
     }
     return GR_OK;
 }

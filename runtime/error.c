@@ -13,6 +13,13 @@
 
 static _Thread_local gr_error last_error;
 
+static bool is_applications(gr_err code)
+{
+    unsigned number = (unsigned)code & ~(unsigned)GR_FATAL;
+
+    return number >= GR_EAPP && number <= GR_EAPP_LAST;
+}
+
 const char *gr_err_name(gr_err code)
 {
     switch ((unsigned)code & ~(unsigned)GR_FATAL) {
@@ -22,7 +29,7 @@ const char *gr_err_name(gr_err code)
         GR_ERRORS(NAME_CASE)
 #undef NAME_CASE
     default:
-        return code >= GR_EAPP ? "GR_EAPP" : "GR_E?";
+        return (int)code >= GR_EAPP && (int)code < GR_FATAL ? "GR_EAPP" : "GR_E?";
     }
 }
 
@@ -35,7 +42,8 @@ const char *gr_err_text(gr_err code)
         GR_ERRORS(TEXT_CASE)
 #undef TEXT_CASE
     default:
-        return code >= GR_EAPP ? "an error of the application" : "an unknown error";
+        return (int)code >= GR_EAPP && (int)code < GR_FATAL ? "an error of the application"
+                                                            : "an unknown error";
     }
 }
 

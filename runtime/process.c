@@ -107,7 +107,9 @@ static void make_slab_locked(gr_system *sys, gri_process_kind kind)
         return;
     }
     slab = gri_alloc_aligned(64, 64 + bytes * SLAB_OBJECTS);
-    if (slab == NULL) {
+    if (slab == NULL || (kind == GRI_ACTOR && sys->stepped != NULL &&
+                         !gri_stepped_reserve(sys->stepped, SLAB_OBJECTS))) {
+        gri_free(slab);
         return;
     }
     *(void **)slab = table->slabs;

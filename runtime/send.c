@@ -141,7 +141,9 @@ gr_err gr_signal_send(gr_system *sys, const gr_signal *signal)
         return gri_watch_signal(sys, signal);
     }
     process = gri_process_at(&sys->table, signal->to.slot);
-    if (process == NULL || process->kind != GRI_ACTOR) {
+    /* Acquire: as a send does. */
+    if (process == NULL || process->kind != GRI_ACTOR ||
+        atomic_load_explicit(&process->generation, memory_order_acquire) != signal->to.generation) {
         return GR_EDEAD;
     }
     if (signal->kind == GR_SIGNAL_STOP) {

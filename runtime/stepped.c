@@ -40,17 +40,23 @@ static uint64_t next_random(uint64_t *state)
 static void schedule(gr_system *sys, gri_actor *actor)
 {
     gr_stepped *stepped = sys->stepped;
-    size_t room = stepped->ready_room == 0 ? 64 : stepped->ready_room * 2;
-    gri_actor **ready = NULL;
 
-    if (stepped->ready_count == stepped->ready_room) {
-        ready = gri_realloc(stepped->ready, room * sizeof(*ready));
-        /* An actor that cannot be queued would never run again: there is nothing sensible to go on with. */
-        GRI_INVARIANT(ready != NULL);
-        stepped->ready = ready;
-        stepped->ready_room = room;
-    }
+    GRI_INVARIANT(stepped->ready_count <
+                  stepped->ready_room); /* reserved when the actor's object was made */
     stepped->ready[stepped->ready_count++] = actor;
+}
+
+bool gri_stepped_reserve(gr_stepped *stepped, uint32_t actors)
+{
+    size_t room = stepped->ready_room + actors;
+    gri_actor **ready = gri_realloc(stepped->ready, room * sizeof(*ready));
+
+    if (ready == NULL) {
+        return false;
+    }
+    stepped->ready = ready;
+    stepped->ready_room = room;
+    return true;
 }
 
 static bool may_run(const gri_actor *actor)

@@ -398,6 +398,8 @@ void gri_workers_describe_hung(gr_system *sys, char *text, size_t bytes);
 gri_worker *gri_workers_at(gr_system *sys, uint32_t index); /* NULL beyond the last */
 gr_err gri_stepped_join(gr_system *sys, gr_stepped *stepped, uint32_t stack_bytes);
 void gri_stepped_leave(gr_system *sys);
+/* Room to schedule so many more actors, so that scheduling cannot fail; false when out of memory. */
+bool gri_stepped_reserve(gr_stepped *stepped, uint32_t actors);
 /* Lets time and actors go on until done(arg) or the deadline; false when it was the deadline (or nothing can happen any more). */
 bool gri_stepped_pump(gr_stepped *stepped, gr_system *sys, bool (*done)(void *arg), void *arg,
                       int64_t deadline_ms);
