@@ -48,7 +48,7 @@ static gr_err player_receive(gr_context *ctx, void *state, const gr_msg *msg)
     gr_pid to = here->players[gr_system_random(sys) % PLAYERS];
     gr_timer_id timer;
 
-    if (word->number <= 0) {
+    if (word == NULL || word->number <= 0) { /* NULL: the answer of one that dropped the ball */
         return GR_OK;
     }
     if (word->number % 11 == 0) {

@@ -299,8 +299,9 @@ static void bad_options_are_refused(void **state)
     assert_int_equal(gr_system_new(&options, &sys), GR_EINVAL);
     assert_non_null(strstr(gr_last_error()->text, "1024"));
     assert_null(sys);
-    options = (gr_system_options){.root = {.restarts = -7}};
+    options = (gr_system_options){.workers = 1000000};
     assert_int_equal(gr_system_new(&options, &sys), GR_EINVAL);
+    assert_non_null(strstr(gr_last_error()->text, "1000000"));
     assert_null(sys);
 }
 
@@ -341,10 +342,11 @@ static void counters_count(void **state)
     lab_do(lab, a, lab_act_fail, NULL);
     lab_wait_times(lab, "a started", 2);
     gr_send_stop(lab->sys, b);
-    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).stopped == 1);
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
     (void)gr_send(lab->sys, b, lab_word_new(1));
     seen = gr_system_counters(lab->sys);
     assert_int_equal(seen.actors, 1);
+    assert_int_equal(seen.stopped, 1);
     assert_int_equal(seen.spawned, 2);
     assert_int_equal(seen.restarts, 1);
     assert_int_equal(seen.failures, 1);
@@ -373,7 +375,6 @@ static void a_dump_names_who_is_there_and_who_waits(void **state)
     (void)fclose(out);
     assert_non_null(strstr(text, "patriarch"));
     assert_non_null(strstr(text, "patriarch/heiress"));
-    assert_non_null(strstr(text, "probe")); /* the type's name */
     assert_non_null(strstr(text, "wait"));
     free(text);
     future = gr_future_unref(future);
