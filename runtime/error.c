@@ -7,18 +7,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-#include <gri/fail.h>
 
 static _Thread_local gr_error last_error;
-
-static bool is_applications(gr_err code)
-{
-    unsigned number = (unsigned)code & ~(unsigned)GR_FATAL;
-
-    return number >= GR_EAPP && number <= GR_EAPP_LAST;
-}
 
 const char *gr_err_name(gr_err code)
 {
@@ -62,10 +52,4 @@ gr_err gr_error_set(gr_err code, const char *file, int line, const char *format,
     va_end(args);
     last_error = error; /* last: the arguments may point into the old one */
     return code;
-}
-
-void gri_invariant_failed(const char *what, const char *file, int line)
-{
-    fprintf(stderr, "granary: broken invariant: %s (%s:%d)\n", what, file, line);
-    abort();
 }
