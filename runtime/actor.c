@@ -454,7 +454,9 @@ static void finish_restart(gri_actor *actor)
     (void)atomic_fetch_add_explicit(&sys->restarts, 1, memory_order_relaxed); /* a count */
     err = start_hook(actor);
     if (err != GR_OK) {
-        gri_actor_failed(actor, err, gr_last_error()->text);
+        gr_error detail = gri_error_of(err);
+
+        gri_actor_failed(actor, &detail);
     } else {
         gri_mailbox_block(&actor->mailbox, false);
     }

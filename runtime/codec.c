@@ -76,9 +76,6 @@ static gr_err proto_unpack(const gr_type *type, const uint8_t *bytes, size_t cou
         return err;
     }
     if (protobuf_c_message_unpack(type->codec_data, &allocator, count, bytes) == NULL) {
-        if (into.out_of_memory) { /* ours to say: the bytes may be fine */
-            return GRI_FAIL(GR_ENOMEM, "a %s of %zu bytes", type->name, count);
-        }
         return into.out_of_memory
                    ? GRI_FAIL(GR_ENOMEM, "a %s of %zu bytes", type->name, count)
                    : GRI_FAIL(GR_EDECODE,

@@ -58,6 +58,18 @@ void gri_context_drop(gr_context *context)
     }
 }
 
+gr_error gri_error_of(gr_err err)
+{
+    gr_error detail = *gr_last_error();
+    unsigned code = (unsigned)err & ~(unsigned)GR_FATAL;
+
+    if ((unsigned)detail.code != code) { /* a bare code, which set no detail */
+        detail = (gr_error){.code = (gr_err)code};
+        (void)snprintf(detail.text, sizeof(detail.text), "%s", gr_err_text(detail.code));
+    }
+    return detail;
+}
+
 gr_err gri_context_run_started(gri_actor *actor)
 {
     gr_context context;
@@ -184,19 +196,14 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
         err = (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL);
     }
     if (__builtin_expect(err != GR_OK, 0)) {
-        detail = *gr_last_error();
-        if (((unsigned)detail.code | (unsigned)GR_FATAL) != ((unsigned)err | (unsigned)GR_FATAL)) {
-            detail =
-                (gr_error){.code = (gr_err)((unsigned)err & ~(unsigned)GR_FATAL)}; /* a bare code */
-            (void)snprintf(detail.text, sizeof(detail.text), "%s", gr_err_text(detail.code));
-        }
+        detail = gri_error_of(err);
         leave(&context);
         if (!context.responded) {
             answer_error(actor, msg, detail.code, detail.text);
         }
         (void)gr_msg_unref(msg);
         if (((unsigned)err & (unsigned)GR_FATAL) != 0) {
-            gri_actor_failed(actor, (gr_err)((unsigned)err & ~(unsigned)GR_FATAL), detail.text);
+            gri_actor_failed(actor, &detail);
         }
         return;
     }

@@ -8,6 +8,9 @@
 
 #include "system_internal.h"
 
+/* The detail that goes with what a handler returned, without the fatal mark. */
+gr_error gri_error_of(gr_err err);
+
 gr_err gri_context_run_started(gri_actor *actor);
 void gri_context_run_stopped(gri_actor *actor, gr_reason reason);
 /* Takes the message; a failure has been handed to the supervisor when it returns. */

@@ -95,7 +95,7 @@ static void supervise(gr_system *sys, gri_actor *parent, gri_actor *child)
         gr_publish(sys, &gr_supervision_event_type, &event);
     }
     if (directive == GR_ESCALATE) {
-        gri_actor_failed(parent, error.code, error.text);
+        gri_actor_failed(parent, &error);
         return;
     }
     gri_actor_ask(child, pid.generation, asked[directive]);
@@ -125,7 +125,7 @@ static gri_failure *failure_of(gri_actor *actor)
     return extras == NULL ? NULL : extras->failure;
 }
 
-void gri_actor_failed(gri_actor *actor, gr_err code, const char *text)
+void gri_actor_failed(gri_actor *actor, const gr_error *error)
 {
     gr_system *sys = actor->base.sys;
     gri_failure *failure = NULL;
@@ -137,8 +137,7 @@ void gri_actor_failed(gri_actor *actor, gr_err code, const char *text)
     (void)atomic_fetch_add_explicit(&sys->failures, 1, memory_order_relaxed); /* a count */
     failure = failure_of(actor);
     if (failure != NULL) {
-        failure->error = (gr_error){.code = code};
-        (void)snprintf(failure->error.text, sizeof(failure->error.text), "%s", text);
+        failure->error = *error;
     }
     actor->status = GRI_PAUSED;
     gri_mailbox_block(&actor->mailbox, true);

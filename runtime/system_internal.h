@@ -338,7 +338,7 @@ void gri_actor_finish_turn(gri_actor *actor);
 void gri_actor_kill(gri_actor *actor);
 
 /* supervise.c */
-void gri_actor_failed(gri_actor *actor, gr_err code, const char *text);
+void gri_actor_failed(gri_actor *actor, const gr_error *error);
 void gri_supervise_child(gri_actor *parent, gri_actor *child);
 
 /* watch.c */
