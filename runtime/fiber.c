@@ -88,7 +88,7 @@ void gri_fiber_main(gri_fiber *fiber)
 {
     after_switch(fiber);
     fiber->entry(fiber->arg);
-    GRI_INVARIANT(!"a fiber's entry returned");
+    gri_invariant_failed("a fiber's entry does not return", __FILE__, __LINE__);
 }
 
 #if defined(PORTABLE)
