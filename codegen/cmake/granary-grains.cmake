@@ -15,6 +15,8 @@
 # SPDX-License-Identifier: Apache-2.0
 find_program(GRANARY_PROTOC NAMES protoc)
 find_program(GRANARY_PROTOC_GEN_C NAMES protoc-gen-c)
+# Whoever includes this file has set it; the function may be called in another folder.
+set_property(GLOBAL PROPERTY GRANARY_PROTO_DIR ${GRANARY_PROTO_DIR})
 
 function(granary_add_grains target)
   cmake_parse_arguments(arg "" "ROOT" "IMPORT_DIRS" ${ARGN})
@@ -38,7 +40,8 @@ function(granary_add_grains target)
     get_filename_component(folder ${folder} ABSOLUTE)
     list(APPEND includes -I${folder})
   endforeach()
-  list(APPEND includes -I${GRANARY_PROTO_DIR})
+  get_property(granary_protos GLOBAL PROPERTY GRANARY_PROTO_DIR)
+  list(APPEND includes -I${granary_protos})
 
   set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}.grains)
   file(MAKE_DIRECTORY ${out})
@@ -67,7 +70,7 @@ function(granary_generate_grains out root includes file out_generated)
   set(generated ${out}/${stem}.pb-c.c ${out}/${stem}.pb-c.h ${out}/${stem}.grain.c ${out}/${stem}.grain.h)
   add_custom_command(OUTPUT ${whole}
     COMMAND ${GRANARY_PROTOC} ${includes} --include_imports --include_source_info --descriptor_set_out=${whole}
-      --dependency_file=${out}/${flat}.d ${path}
+      --dependency_out=${out}/${flat}.d ${path}
     DEPENDS ${absolute} DEPFILE ${out}/${flat}.d VERBATIM COMMENT "Reading ${path}")
   add_custom_command(OUTPUT ${generated}
     COMMAND granary::protoc-gen-granary --drop-services ${whole} ${messages}
