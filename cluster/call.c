@@ -185,12 +185,11 @@ static void call_ran_out(gri_call *call)
                   : call->last.code == GR_EBUSY || call->last.code == GR_ENOKIND ? call->last.code
                                                                                  : GR_ENOTRUN;
 
-    (void)snprintf(text, sizeof(text), "%s of %.40s%s: %.*s within %" PRId64 " ms%s",
+    (void)snprintf(text, sizeof(text), "%.60s of %.40s within %" PRId64 " ms: %s%.80s",
                    call->method->full_name, call->message.identity,
-                   strlen(call->message.identity) > 40 ? "..." : "", DETAIL_BYTES,
-                   call->last.text[0] == '\0' ? "did not run" : call->last.text,
                    call->message.deadline_ms - call->started_ms,
-                   call->sent_unknown ? "; an earlier attempt may have run" : "");
+                   call->sent_unknown ? "an earlier attempt may have run; " : "",
+                   call->last.text[0] == '\0' ? "did not run" : call->last.text);
     call_fail(call, call->sent_unknown, code, text);
 }
 

@@ -348,7 +348,9 @@ static void wait_ms(gr_system *sys, int64_t ms)
     gr_msg *msg = NULL;
 
     if (gr_future_new(sys, ms, &moment) == GR_OK) {
-        (void)gr_await(moment, GR_FOREVER, &msg);
+        if (gr_await(moment, GR_FOREVER, &msg) == GR_OK) {
+            msg = gr_msg_unref(msg);
+        }
         (void)gr_future_unref(moment);
     }
 }
