@@ -651,8 +651,8 @@ void gri_actor_run(gri_actor *actor)
     for (;;) {
         gr_msg *msg = NULL;
 
-        /* Relaxed, all three: the monitor reads them late. */
-        atomic_store_explicit(&worker->running, actor, memory_order_relaxed);
+        /* Release: the monitor, which acquires it, reads the actor's pid. */
+        atomic_store_explicit(&worker->running, actor, memory_order_release);
         if (!handle_notes(actor) || step_life(actor)) {
             return;
         }

@@ -83,6 +83,9 @@ gr_err gri_proto_scan(const void *descriptor, const uint8_t *bytes, size_t count
     int depth = 0;
     const uint8_t *at = bytes;
 
+    if (count == 0) { /* and perhaps no bytes to point at */
+        return GR_OK;
+    }
     if (nesting_max > LEVELS - 1) {
         nesting_max = LEVELS - 1;
     }

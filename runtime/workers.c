@@ -498,7 +498,7 @@ static void monitor(gr_system *sys, int64_t now_ms)
         uint64_t turns =
             atomic_load_explicit(&seen->worker.turns, memory_order_relaxed); /* a reading */
         gri_actor *running =
-            atomic_load_explicit(&seen->worker.running, memory_order_relaxed); /* a reading */
+            atomic_load_explicit(&seen->worker.running, memory_order_acquire); /* and its pid */
         const gr_type *type =
             atomic_load_explicit(&seen->worker.running_type, memory_order_relaxed); /* a reading */
 
@@ -658,7 +658,7 @@ void gri_workers_describe_hung(gr_system *sys, char *text, size_t bytes)
     (void)snprintf(text, bytes, "actors are still stopping");
     for (i = 0; workers != NULL && i < workers->count; i++) {
         gri_actor *running = atomic_load_explicit(&workers->at[i].worker.running,
-                                                  memory_order_relaxed); /* a reading */
+                                                  memory_order_acquire); /* and its pid */
         const gr_type *type =
             atomic_load_explicit(&workers->at[i].worker.running_type, memory_order_relaxed);
 
