@@ -241,11 +241,39 @@ static gr_err result_of(gr_future *future, gr_msg **out_reply)
     return GR_OK;
 }
 
+/* Waits for a future that was not complete a moment ago; GR_OK: it is now. */
+static gr_err wait_for(gr_future *future, int64_t deadline_ms)
+{
+    gri_wait wait;
+    bool done = false;
+    gr_err err = GR_OK;
+
+    gri_wait_init(&wait, future->base.sys);
+    err = gri_wait_prepare(&wait);
+    if (err != GR_OK) {
+        return err;
+    }
+    lock(future);
+    done = future->done;
+    if (!done) { /* from here on somebody may owe us a wake: wait for it */
+        wait.linked = true;
+        TAILQ_INSERT_TAIL(&future->waits, &wait, link);
+    }
+    unlock(future);
+    if (!done) {
+        err = gri_wait_for(&wait, deadline_ms);
+        lock(future);
+        if (wait.linked) {
+            TAILQ_REMOVE(&future->waits, &wait, link);
+        }
+        done = future->done;
+        unlock(future);
+    }
+    return done && err != GR_ESTOPPED && err != GR_ERESTARTED ? GR_OK : err;
+}
+
 gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
 {
-    gr_system *sys = future->base.sys;
-    gri_wait wait;
-    bool waits = false;
     gr_err err = GR_OK;
 
     if (gr_future_ready(future)) {
@@ -254,31 +282,16 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
     if (timeout_ms <= 0) {
         return GRI_FAIL(GR_ETIMEDOUT, "no answer yet, and no time to wait for it");
     }
-    gri_wait_init(&wait, sys);
-    err = gri_wait_prepare(&wait);
-    if (err != GR_OK) {
-        return GRI_FAIL(err, "cannot wait");
+    (void)gr_future_ref(
+        future); /* whoever completes it may let go of it before we look at the answer */
+    err = wait_for(future, gri_deadline(future->base.sys, timeout_ms));
+    if (err == GR_OK) {
+        err = result_of(future, out_reply);
+    } else {
+        err = GRI_FAIL(err, "%s, while waiting for an answer", gr_err_text(err));
     }
-    lock(future);
-    waits = !future->done;
-    if (waits) {
-        wait.linked = true;
-        TAILQ_INSERT_TAIL(&future->waits, &wait, link);
-    }
-    unlock(future);
-    if (waits) { /* also when it completes at this moment: then a wake is owed, which must be taken */
-        err = gri_wait_for(&wait,
-                           timeout_ms == GR_FOREVER ? INT64_MAX : gri_deadline(sys, timeout_ms));
-        lock(future);
-        if (wait.linked) {
-            TAILQ_REMOVE(&future->waits, &wait, link);
-        }
-        unlock(future);
-    }
-    if (gr_future_ready(future) && err != GR_ESTOPPED && err != GR_ERESTARTED) {
-        return result_of(future, out_reply);
-    }
-    return GRI_FAIL(err, "%s, while waiting for an answer", gr_err_text(err));
+    (void)gr_future_unref(future);
+    return err;
 }
 
 gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms,
