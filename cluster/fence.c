@@ -8,6 +8,10 @@
  * then, the member is taken out of the view. A record that is not there counts as one at revision 0.
  * A broken connection makes this actor look at once; it never shortens the wait.
  *
+ * Time in which this node did not look counts little: after an outage of the coordinator, or when the
+ * whole machine was asleep, the holders get the time to renew. So a pause costs a pause, and nobody is
+ * fenced for it.
+ *
  * It also settles a view that was founded where there was none, once every owner of a lost view must
  * have stopped; and, in the first member, clears away the lease records of those that have gone. That
  * is safe at any time: a renewal expects the revision of a record that is no longer there, and fails.
@@ -43,6 +47,14 @@ static void due_at(fence_round *round, int64_t at_ms)
 static int64_t quiet_limit_ms(int64_t lease_ms)
 {
     return lease_ms + gri_membership_margin_ms(lease_ms);
+}
+
+/* How much of the time between two looks counts: looks are a quarter of a lease apart. */
+static int64_t counted_ms(const gri_membership *m, int64_t between_ms)
+{
+    int64_t most = m->lease_ms * 3 / 8;
+
+    return between_ms > most ? most : between_ms;
 }
 
 static const gri_watched_lease *last_look(const gri_membership *m, uint64_t node)
@@ -98,10 +110,11 @@ static void judge(fence_round *round, uint64_t node, const gr_coordinator_answer
 {
     gri_membership *m = round->m;
     const gri_watched_lease *last = last_look(m, node);
-    gri_watched_lease look = {node, answer->revision, gr_system_now(m->sys),
-                              last == NULL ? m->lease_ms : last->lease_ms};
+    gri_watched_lease look = {.node = node,
+                              .revision = answer->revision,
+                              .looked_ms = gr_system_now(m->sys),
+                              .lease_ms = last == NULL ? m->lease_ms : last->lease_ms};
     gri_lease_record record = {.state = GRI_LEASE_HELD};
-    int64_t now = look.since_ms;
 
     if (answer->revision != 0 &&
         gri_lease_record_unpack(answer->value, answer->value_bytes, &record) == GR_OK) {
@@ -112,15 +125,15 @@ static void judge(fence_round *round, uint64_t node, const gr_coordinator_answer
         return;
     }
     if (last != NULL && last->revision == look.revision) {
-        look.since_ms = last->since_ms;
+        look.quiet_ms = last->quiet_ms + counted_ms(m, look.looked_ms - last->looked_ms);
     }
     round->looked[round->looked_count] = look;
     round->looked_count++;
-    round->alive += now - look.since_ms < look.lease_ms / 2;
-    if (now - look.since_ms >= quiet_limit_ms(look.lease_ms)) {
+    round->alive += look.quiet_ms < look.lease_ms / 2;
+    if (look.quiet_ms >= quiet_limit_ms(look.lease_ms)) {
         end_lease(m, &look);
     } else {
-        due_at(round, look.since_ms + quiet_limit_ms(look.lease_ms));
+        due_at(round, look.looked_ms + quiet_limit_ms(look.lease_ms) - look.quiet_ms);
     }
 }
 

@@ -22,7 +22,6 @@ typedef struct nothing {
 const gr_type gri_tick_type = {"membership.tick", sizeof(nothing), NULL, NULL, NULL};
 const gr_type gri_look_type = {"membership.look", sizeof(nothing), NULL, NULL, NULL};
 const gr_type gri_leave_type = {"membership.leave", sizeof(nothing), NULL, NULL, NULL};
-const gr_type gri_tell_type = {"membership.tell", sizeof(nothing), NULL, NULL, NULL};
 const gr_type gri_hint_type = {"membership.hint", sizeof(nothing), NULL, NULL, NULL};
 const gr_type gri_left_type = {"membership.left", sizeof(nothing), NULL, NULL, NULL};
 
@@ -136,6 +135,11 @@ void gri_membership_poke(gri_membership *m, gr_pid actor, const gr_type *type)
 gri_view *gri_membership_view(gri_membership *m)
 {
     return gri_membership_newest(m, NULL);
+}
+
+uint64_t gri_membership_node(const gri_membership *m)
+{
+    return m->self.node;
 }
 
 void gri_membership_suspect(gri_membership *m, uint64_t node)
@@ -281,15 +285,10 @@ static gr_err spawn(gri_membership *m, const gr_props *base, gr_pid *out_pid)
 
 static gr_err spawn_all(gri_membership *m)
 {
-    gr_msg *told = NULL;
-    gr_err err = spawn(m, &gri_voice_props, &m->voice);
+    gr_err err = spawn(m, &gri_lease_props, &m->lease);
 
     if (err == GR_OK) {
-        err = gr_request(m->sys, m->voice, gr_msg_new(&gri_tell_type), GR_FOREVER, &told);
-        gr_msg_unref(told);
-    }
-    if (err == GR_OK) {
-        err = spawn(m, &gri_lease_props, &m->lease);
+        err = spawn(m, &gri_voice_props, &m->voice);
     }
     if (err == GR_OK) {
         err = spawn(m, &gri_drain_props, &m->drain);
@@ -317,6 +316,7 @@ gr_err gri_membership_start(gr_system *sys, const gri_membership_options *option
     }
     err = join(m, timeout_ms > INT64_MAX / 2 ? INT64_MAX : gr_system_now(sys) + timeout_ms);
     if (err == GR_OK) {
+        gri_voice_tell_first(m);
         err = spawn_all(m);
     }
     if (err != GR_OK) {
@@ -355,7 +355,8 @@ gr_err gri_membership_leave(gri_membership *m, int64_t timeout_ms)
     return GR_OK;
 }
 
-static void stop_actors(gri_membership *m)
+/* False when this actor is being stopped itself, and cannot wait. */
+static bool stop_actors(gri_membership *m)
 {
     gr_pid actors[] = {m->watch, m->fence, m->drain, m->lease, m->voice};
     gr_msg *reply = NULL;
@@ -367,11 +368,10 @@ static void stop_actors(gri_membership *m)
         }
     }
     on_actor_gone(m); /* our own */
-    while (!gr_future_ready(m->ended)) {
-        if (gr_await(m->ended, GR_FOREVER, &reply) == GR_OK) {
-            reply = gr_msg_unref(reply);
-        }
+    if (gr_await(m->ended, GR_FOREVER, &reply) == GR_OK) {
+        gr_msg_unref(reply);
     }
+    return gr_future_ready(m->ended);
 }
 
 gri_membership *gri_membership_free(gri_membership *take_membership)
@@ -381,8 +381,8 @@ gri_membership *gri_membership_free(gri_membership *take_membership)
     if (m == NULL) {
         return NULL;
     }
-    if (m->ended != NULL) {
-        stop_actors(m);
+    if (m->ended != NULL && !stop_actors(m)) {
+        return NULL; /* left behind: its actors still use it */
     }
     gr_alarm_fini(&m->lapse);
     gr_future_unref(m->ended);

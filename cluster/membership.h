@@ -19,8 +19,8 @@ enum { GRI_DRAIN_SHARDS_MAX = 256 };
 /*
  * What membership tells the node. Called on fibers of membership's actors, so they may wait.
  * view_changed, lease_lapsed, lease_regained and fenced are called one at a time, by one actor; drain
- * and drain_undone one at a time, by another. They must not call gri_membership_leave() or
- * gri_membership_free().
+ * and drain_undone one at a time, by another. The first view_changed is called by
+ * gri_membership_start() itself. They must not call gri_membership_leave() or gri_membership_free().
  */
 typedef struct gri_membership_events {
     /* A newer view; borrowed, take a reference to keep it. */
@@ -67,8 +67,10 @@ gr_err gri_membership_leave(gri_membership *membership, int64_t timeout_ms);
  * others. Not in an actor that is being stopped: it could not wait. */
 gri_membership *gri_membership_free(gri_membership *take_membership);
 
-/* The newest view known here: a reference, unref it. Any thread. */
+/* The newest view known here: a reference, unref it. And the id under which this node joined. Any
+ * thread. */
 gri_view *gri_membership_view(gri_membership *membership);
+uint64_t gri_membership_node(const gri_membership *membership);
 
 /* Whether the lease is valid now, by this node's clock, and for how long (0: it is not); any thread,
  * no lock, one clock read. */

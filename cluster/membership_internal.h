@@ -36,8 +36,9 @@ enum { GRI_WATCHED_MAX = 24 };
 typedef struct gri_watched_lease {
     uint64_t node;
     uint64_t revision;
-    int64_t since_ms; /* this node's clock when that revision was first seen */
-    int64_t lease_ms; /* as the record says */
+    int64_t looked_ms; /* this node's clock at the look */
+    int64_t quiet_ms;  /* of this node's time since the revision was first seen, at most */
+    int64_t lease_ms;  /* as the record says */
 } gri_watched_lease;
 
 struct gri_membership {
@@ -119,7 +120,6 @@ void gri_membership_poke(gri_membership *m, gr_pid actor, const gr_type *type);
 extern const gr_type gri_tick_type;  /* it is time, or there may be something new */
 extern const gr_type gri_look_type;  /* look now */
 extern const gr_type gri_leave_type; /* begin to leave; answered when done */
-extern const gr_type gri_tell_type;  /* tell the node what is new; answered */
 extern const gr_type gri_hint_type;  /* there is a newer view */
 extern const gr_type gri_left_type;  /* give up the lease; answered */
 
@@ -155,6 +155,8 @@ gr_err gri_pause_after_failure(gr_system *sys, unsigned nth);
 
 gr_err gri_lease_take(gri_membership *m, int64_t deadline_ms, int64_t *out_began_ms);
 gr_err gri_lease_remove(gri_membership *m);
+/* The first view, before there is a voice. */
+void gri_voice_tell_first(gri_membership *m);
 extern const gr_props gri_lease_props, gri_watch_props, gri_fence_props, gri_drain_props,
     gri_voice_props;
 

@@ -9,7 +9,7 @@
 
 #include <gri/fail.h>
 
-enum { PAUSE_FIRST_MS = 50, PAUSE_LAST_MS = 2000 };
+enum { PAUSE_FIRST_MS = 50, PAUSE_LAST_MS = 500 };
 
 gr_err gri_operation_await(gr_err starting, gr_future *take_future, gr_msg **out_msg,
                            const gr_coordinator_answer **out_answer)

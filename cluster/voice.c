@@ -117,6 +117,11 @@ static void tell_all(gri_membership *m)
     }
 }
 
+void gri_voice_tell_first(gri_membership *m)
+{
+    tell_view(m);
+}
+
 static gr_err started(gr_context *ctx, void *state)
 {
     gri_membership *m = state;
@@ -129,10 +134,9 @@ static gr_err started(gr_context *ctx, void *state)
 
 static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
 {
+    (void)ctx;
+    (void)msg;
     tell_all(state);
-    if (gr_msg_read(msg, &gri_tell_type) != NULL) {
-        return gr_respond(ctx, gr_msg_new(&gri_tell_type));
-    }
     return GR_OK;
 }
 

@@ -1,0 +1,78 @@
+/*
+ * A cluster of memberships without anything above them: nodes on one stepper, over a store in memory.
+ * Nodes are started, stalled, crashed, fenced and stopped while the invariant of ownership is checked
+ * after every step.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef GRANARY_TESTS_MEMBER_LAB_H
+#define GRANARY_TESTS_MEMBER_LAB_H
+
+#include <granary/cluster_spi.h>
+
+#include "membership.h"
+#include "sim/ownership.h"
+
+enum { LAB_NODES_MAX = 12, LAB_SHARDS = 32, LAB_LEASE_MS = 2000 };
+
+#define LAB_TABLE "kind:lab.Thing"
+
+typedef enum lab_state {
+    LAB_OFF,
+    LAB_STARTING,
+    LAB_UP,
+    LAB_LEAVING,
+    LAB_DONE /* failed to start, fenced or left: to be cleared away */
+} lab_state;
+
+typedef struct lab_node {
+    struct member_lab *lab;
+    int number;
+    int incarnation;
+    lab_state state;
+    gr_err ended; /* why it is DONE: GR_OK left, GR_ESTOPPED fenced, else the start's error */
+    bool stalled;
+    gr_system *sys;
+    gr_coordinator *coordinator;
+    gri_membership *membership;
+    gr_pid actor; /* that starts it or has it leave */
+    bool busy;    /* in doing so */
+    uint32_t shards;
+    int64_t drain_ms; /* how long it takes to drain, at most */
+    unsigned views, lapsed, regained, fenced, drained, undone;
+} lab_node;
+
+typedef struct member_lab {
+    gr_stepped *stepped;
+    gr_memory_store *store;
+    ownership *ownership;
+    lab_node nodes[LAB_NODES_MAX];
+    uint64_t random;
+    bool restarting; /* nodes that are fenced or fail to start come back under a new id */
+    bool broken;
+} member_lab;
+
+member_lab *lab_new(uint64_t seed);
+/* Brings all nodes down in order. */
+member_lab *lab_free(member_lab *take_lab);
+
+/* Asks a node to start, to leave; the world goes on in lab_run(). */
+void lab_start(member_lab *lab, int number);
+void lab_leave(member_lab *lab, int number);
+/* Stops a node's time, for good when it counts as crashed; and lets it go on. */
+void lab_stall(member_lab *lab, int number, bool stalled);
+/* What the store does to the node's requests. */
+void lab_fault(member_lab *lab, int number, const gr_memory_store_faults *faults);
+/* Clears a node away at once, without leaving. */
+void lab_clear(member_lab *lab, int number);
+
+/* Lets time go by; clears away what is DONE. False when the invariant is broken. */
+bool lab_run(member_lab *lab, int64_t ms);
+/* Until done() or for at most `ms`; whether it was done. */
+bool lab_run_until(member_lab *lab, bool (*done)(member_lab *lab), int64_t ms);
+
+bool lab_all_served(member_lab *lab);
+bool lab_balanced(member_lab *lab); /* all served, by all that are up */
+uint64_t lab_random(member_lab *lab, uint64_t below);
+
+#endif
