@@ -124,7 +124,8 @@ static gr_err leave(gri_membership *m)
     }
     left_over = still_to_give(m);
     (void)gri_membership_go(m, GRI_MEMBERSHIP_LEFT);
-    err = gr_request(m->sys, m->lease, gr_msg_new(&gri_left_type), 2 * m->request_ms, &reply);
+    err =
+        gr_request(m->sys, m->lease, gr_msg_new(&gri_member_left_type), 2 * m->request_ms, &reply);
     gr_msg_unref(reply);
     err = gri_membership_change(m, &gone, NULL, leave_by(m));
     if (err == GR_OK) {
@@ -146,7 +147,7 @@ static gr_err started(gr_context *ctx, void *state)
     gri_membership *m = state;
     gr_timer_id timer;
 
-    return gr_timer_start(ctx, 0, m->lease_ms / 2, gr_msg_new(&gri_tick_type), &timer);
+    return gr_timer_start(ctx, 0, m->lease_ms / 2, gr_msg_new(&gri_member_tick_type), &timer);
 }
 
 static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
@@ -154,9 +155,9 @@ static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
     gri_membership *m = state;
     gr_err err = GR_OK;
 
-    if (gr_msg_read(msg, &gri_leave_type) != NULL) {
+    if (gr_msg_read(msg, &gri_member_leave_type) != NULL) {
         err = leave(m);
-        return err == GR_OK ? gr_respond(ctx, gr_msg_new(&gri_leave_type)) : err;
+        return err == GR_OK ? gr_respond(ctx, gr_msg_new(&gri_member_leave_type)) : err;
     }
     if (gri_membership_state_now(m) == GRI_MEMBERSHIP_MEMBER) {
         give_all(m);

@@ -303,7 +303,7 @@ static void wake_when_due(gr_context *ctx, const fence_round *round)
 
     if (in_ms > 0 && in_ms < round->m->lease_ms / ROUNDS_PER_LEASE) {
         /* Without memory for it the next tick will do. */
-        (void)!gr_timer_start(ctx, in_ms, 0, gr_msg_new(&gri_look_type), &timer);
+        (void)!gr_timer_start(ctx, in_ms, 0, gr_msg_new(&gri_member_look_type), &timer);
     }
 }
 
@@ -312,7 +312,7 @@ static gr_err started(gr_context *ctx, void *state)
     gri_membership *m = state;
     gr_timer_id timer;
 
-    return gr_timer_start(ctx, 0, m->lease_ms / ROUNDS_PER_LEASE, gr_msg_new(&gri_tick_type),
+    return gr_timer_start(ctx, 0, m->lease_ms / ROUNDS_PER_LEASE, gr_msg_new(&gri_member_tick_type),
                           &timer);
 }
 

@@ -229,7 +229,7 @@ static void lease_round(gri_membership *m)
     }
     if (err == GR_OK) {
         gri_membership_extend(m, m->round_began_ms);
-        gri_membership_poke(m, m->voice, &gri_tick_type);
+        gri_membership_poke(m, m->voice, &gri_member_tick_type);
     }
     if (err != GR_ESTOPPED) {
         log_outcome(m, err);
@@ -245,7 +245,7 @@ static gr_err started(gr_context *ctx, void *state)
 
     m->round_began_ms = gr_system_now(m->sys);
     return gr_timer_start(ctx, m->lease_ms / ROUNDS_PER_LEASE, m->lease_ms / ROUNDS_PER_LEASE,
-                          gr_msg_new(&gri_tick_type), &timer);
+                          gr_msg_new(&gri_member_tick_type), &timer);
 }
 
 /* Tells the others that this node has gone; they need not wait for the lease to run out. */
@@ -266,9 +266,9 @@ static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
     gri_membership_state now = gri_membership_state_now(m);
     int64_t period_ms = m->lease_ms / ROUNDS_PER_LEASE;
 
-    if (gr_msg_read(msg, &gri_left_type) != NULL) {
+    if (gr_msg_read(msg, &gri_member_left_type) != NULL) {
         write_left(m);
-        return gr_respond(ctx, gr_msg_new(&gri_left_type));
+        return gr_respond(ctx, gr_msg_new(&gri_member_left_type));
     }
     /* Ticks that came while a round was under way are one. */
     if ((now == GRI_MEMBERSHIP_MEMBER || now == GRI_MEMBERSHIP_LEAVING) &&

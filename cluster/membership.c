@@ -19,11 +19,11 @@ typedef struct nothing {
     char unused;
 } nothing;
 
-const gr_type gri_tick_type = {"membership.tick", sizeof(nothing), NULL, NULL, NULL};
-const gr_type gri_look_type = {"membership.look", sizeof(nothing), NULL, NULL, NULL};
-const gr_type gri_leave_type = {"membership.leave", sizeof(nothing), NULL, NULL, NULL};
-const gr_type gri_hint_type = {"membership.hint", sizeof(nothing), NULL, NULL, NULL};
-const gr_type gri_left_type = {"membership.left", sizeof(nothing), NULL, NULL, NULL};
+const gr_type gri_member_tick_type = {"membership.tick", sizeof(nothing), NULL, NULL, NULL};
+const gr_type gri_member_look_type = {"membership.look", sizeof(nothing), NULL, NULL, NULL};
+const gr_type gri_member_leave_type = {"membership.leave", sizeof(nothing), NULL, NULL, NULL};
+const gr_type gri_member_hint_type = {"membership.hint", sizeof(nothing), NULL, NULL, NULL};
+const gr_type gri_member_left_type = {"membership.left", sizeof(nothing), NULL, NULL, NULL};
 
 /* ---- state and right */
 
@@ -79,7 +79,7 @@ void gri_membership_gone(gri_membership *m, const char *why)
         gr_system_log(m->sys, GR_LOG_WARN, "GR-CLUSTER-FENCED",
                       "node %016" PRIx64 " was fenced: %s. It starts over under a new id.",
                       m->self.node, why);
-        gri_membership_poke(m, m->voice, &gri_tick_type);
+        gri_membership_poke(m, m->voice, &gri_member_tick_type);
     }
 }
 
@@ -105,7 +105,7 @@ static void on_lapse(void *arg)
 {
     gri_membership *m = arg;
 
-    gri_membership_poke(m, m->voice, &gri_tick_type);
+    gri_membership_poke(m, m->voice, &gri_member_tick_type);
 }
 
 int64_t gri_membership_lease_left_ms(const gri_membership *m)
@@ -146,7 +146,7 @@ void gri_membership_suspect(gri_membership *m, uint64_t node)
 {
     gr_system_log(m->sys, GR_LOG_DEBUG, "GR-CLUSTER-SUSPECT", "looking at the lease of %016" PRIx64,
                   node);
-    gri_membership_poke(m, m->fence, &gri_look_type);
+    gri_membership_poke(m, m->fence, &gri_member_look_type);
 }
 
 void gri_membership_hint(gri_membership *m, uint64_t version)
@@ -157,7 +157,7 @@ void gri_membership_hint(gri_membership *m, uint64_t version)
     newer = m->view != NULL && version > m->view->version;
     pthread_mutex_unlock(&m->lock);
     if (newer) {
-        gri_membership_poke(m, m->watch, &gri_hint_type);
+        gri_membership_poke(m, m->watch, &gri_member_hint_type);
     }
 }
 
@@ -269,7 +269,7 @@ static void on_actor_gone(void *arg)
 
     /* Release: what the actor did comes before free(); acquire: the last one has seen all others. */
     if (atomic_fetch_sub_explicit(&m->actors, 1, memory_order_acq_rel) == 1) {
-        (void)gr_future_complete(ended, gr_msg_new(&gri_tick_type));
+        (void)gr_future_complete(ended, gr_msg_new(&gri_member_tick_type));
     }
 }
 
@@ -341,7 +341,7 @@ gr_err gri_membership_leave(gri_membership *m, int64_t timeout_ms)
 
     /* Ends the patience of a drain that is under way; publishes nothing else. */
     atomic_store_explicit(&m->leave_by_ms, by_ms, memory_order_relaxed);
-    err = gr_request(m->sys, m->drain, gr_msg_new(&gri_leave_type),
+    err = gr_request(m->sys, m->drain, gr_msg_new(&gri_member_leave_type),
                      timeout_ms > INT64_MAX / 2 ? GR_FOREVER : timeout_ms + slack_ms, &reply);
     gr_msg_unref(reply);
     if (err != GR_OK) {

@@ -117,11 +117,11 @@ void gri_membership_extend(gri_membership *m, int64_t began_ms);
 void gri_membership_poke(gri_membership *m, gr_pid actor, const gr_type *type);
 
 /* Messages without contents. */
-extern const gr_type gri_tick_type;  /* it is time, or there may be something new */
-extern const gr_type gri_look_type;  /* look now */
-extern const gr_type gri_leave_type; /* begin to leave; answered when done */
-extern const gr_type gri_hint_type;  /* there is a newer view */
-extern const gr_type gri_left_type;  /* give up the lease; answered */
+extern const gr_type gri_member_tick_type;  /* it is time, or there may be something new */
+extern const gr_type gri_member_look_type;  /* look now */
+extern const gr_type gri_member_leave_type; /* begin to leave; answered when done */
+extern const gr_type gri_member_hint_type;  /* there is a newer view */
+extern const gr_type gri_member_left_type;  /* give up the lease; answered */
 
 /* ---- view_change.c: the view at the coordinator */
 

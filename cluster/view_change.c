@@ -68,8 +68,8 @@ void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revis
     } else if (what == LAST) {
         gri_membership_gone(m, "the view is without it");
     } else if (what == NEW) {
-        gri_membership_poke(m, m->voice, &gri_tick_type);
-        gri_membership_poke(m, m->drain, &gri_look_type);
+        gri_membership_poke(m, m->voice, &gri_member_tick_type);
+        gri_membership_poke(m, m->drain, &gri_member_look_type);
     }
 }
 

@@ -128,7 +128,7 @@ static gr_err started(gr_context *ctx, void *state)
     gr_timer_id timer;
 
     m->shown_ms = gr_system_now(m->sys) - SHOW_MS;
-    return gr_timer_start(ctx, m->lease_ms / 4, m->lease_ms / 4, gr_msg_new(&gri_tick_type),
+    return gr_timer_start(ctx, m->lease_ms / 4, m->lease_ms / 4, gr_msg_new(&gri_member_tick_type),
                           &timer);
 }
 

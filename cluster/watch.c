@@ -67,7 +67,7 @@ static gr_err started(gr_context *ctx, void *state)
     gr_timer_id timer;
 
     (void)state;
-    return gr_timer_start(ctx, 0, 0, gr_msg_new(&gri_look_type), &timer);
+    return gr_timer_start(ctx, 0, 0, gr_msg_new(&gri_member_look_type), &timer);
 }
 
 static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
@@ -75,7 +75,7 @@ static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
     gri_membership *m = state;
 
     (void)ctx;
-    if (gr_msg_read(msg, &gri_look_type) != NULL) {
+    if (gr_msg_read(msg, &gri_member_look_type) != NULL) {
         return keep_watching(m);
     }
     /* However many peers tell of it, one read is enough. */

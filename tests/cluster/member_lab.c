@@ -163,7 +163,7 @@ static gr_err started(gr_context *ctx, void *state)
     gr_timer_id timer;
 
     (void)state;
-    return gr_timer_start(ctx, 0, 0, gr_msg_new(&gri_tick_type), &timer);
+    return gr_timer_start(ctx, 0, 0, gr_msg_new(&gri_member_tick_type), &timer);
 }
 
 static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
