@@ -431,7 +431,7 @@ static gr_err start_call(gri_live *live, gr_context *ctx, gri_call_message *call
     return err;
 }
 
-static gr_err start_tick(gri_live *live, gr_context *ctx, const gri_tick *tick)
+static gr_err start_tick(gri_live *live, gr_context *ctx, const gri_grain_tick *tick)
 {
     const gri_hosted_kind *hosted = live->activation->hosted;
     gr_grain turn;
@@ -455,7 +455,7 @@ static gr_err start(gri_live *live, gr_context *ctx, const gr_msg *msg)
     gri_call_message *call = (gri_call_message *)(uintptr_t)gr_msg_read(msg, &gri_call_type);
 
     return call != NULL ? start_call(live, ctx, call)
-                        : start_tick(live, ctx, gr_msg_read(msg, &gri_tick_type));
+                        : start_tick(live, ctx, gr_msg_read(msg, &gri_grain_tick_type));
 }
 
 static bool message_may_start(const gri_live *live, const gr_msg *msg)
@@ -523,7 +523,7 @@ static gr_err live_receive(gr_context *ctx, void *state, const gr_msg *msg)
         end_if_idle(live, ctx, deactivate->reason);
         return GR_OK;
     }
-    return gr_msg_type(msg) == &gri_call_type || gr_msg_type(msg) == &gri_tick_type
+    return gr_msg_type(msg) == &gri_call_type || gr_msg_type(msg) == &gri_grain_tick_type
                ? take(live, ctx, msg)
                : GR_OK;
 }

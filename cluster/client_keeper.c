@@ -16,7 +16,8 @@
 enum {
     LOOK_MS = 1000, /* between two looks at a gateway that answers */
     AGAIN_MS = 100, /* ... when none does, doubled up to LOOK_MS */
-    CONNECT_MS = 1000,
+    CONNECT_MS = 200, /* in the first round; each round that finds nobody has more patience */
+    CONNECT_MS_MAX = 3000,
     ANSWER_MS = 1000,
     READ_MS = 2000,
     POKES_APART_MS = 20
@@ -122,7 +123,7 @@ static gr_err ask(gr_client *client, uint64_t node)
 static bool try_address(gr_client *client, const char *address)
 {
     uint64_t node = 0;
-    gr_err err = gr_remote_connect(client->remote, address, CONNECT_MS, &node);
+    gr_err err = gr_remote_connect(client->remote, address, client->connect_ms, &node);
     gr_error why;
 
     if (err == GR_OK) {
@@ -224,6 +225,8 @@ static bool find_gateway(gr_client *client, uint64_t but)
     bool found = try_members(client, view, but) || try_addresses(client) || try_coordinator(client);
 
     (void)gri_view_unref(view);
+    client->connect_ms = found ? CONNECT_MS : client->connect_ms * 2;
+    client->connect_ms = client->connect_ms > CONNECT_MS_MAX ? CONNECT_MS_MAX : client->connect_ms;
     return found;
 }
 
@@ -297,8 +300,20 @@ static gr_err on_start(gr_context *ctx, void *state)
     keeper *self = state;
 
     self->client = gr_context_arg(ctx);
+    self->client->connect_ms = CONNECT_MS;
     self->again_ms = AGAIN_MS;
     return look_again(ctx, self, 0);
+}
+
+/* From now on nothing of the client is touched by the keeper. */
+static void on_stopped(gr_context *ctx, void *state, gr_reason reason)
+{
+    gr_client *client = gr_context_arg(ctx);
+
+    (void)state;
+    if (reason != GR_REASON_RESTARTING) {
+        (void)gr_future_complete(client->keeper_ended, gr_msg_new(&heard_type));
+    }
 }
 
 gr_err gri_client_keeper_start(gr_client *client)
@@ -306,6 +321,7 @@ gr_err gri_client_keeper_start(gr_client *client)
     gr_props props = {.type_name = "client keeper",
                       .started = on_start,
                       .receive = on_message,
+                      .stopped = on_stopped,
                       .state_bytes = sizeof(keeper),
                       .arg = client,
                       .mailbox_limit = 64,
@@ -313,6 +329,9 @@ gr_err gri_client_keeper_start(gr_client *client)
     gr_pid keeper_pid;
     gr_err err = gr_process_open(client->sys, &inbox_ops, client, GR_SLOT_CLUSTER, &client->inbox);
 
+    if (err == GR_OK) {
+        err = gr_future_new(client->sys, GR_FOREVER, &client->keeper_ended);
+    }
     if (err == GR_OK) {
         err = gr_spawn(client->sys, &props, NULL, &keeper_pid);
     }
@@ -327,10 +346,15 @@ gr_err gri_client_keeper_start(gr_client *client)
 void gri_client_keeper_stop(gr_client *client)
 {
     gr_future *news = NULL;
+    gr_msg *msg = NULL;
 
     if (!gr_pid_is_null(client->keeper)) {
         gr_send_stop(client->sys, client->keeper);
+        if (gr_await(client->keeper_ended, GR_FOREVER, &msg) == GR_OK) {
+            msg = gr_msg_unref(msg);
+        }
     }
+    client->keeper_ended = gr_future_unref(client->keeper_ended);
     if (!gr_pid_is_null(client->inbox)) {
         gr_process_close(client->sys, client->inbox);
     }

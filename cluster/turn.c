@@ -20,7 +20,7 @@ typedef struct gri_timer_change {
     int64_t period_ms;
 } gri_timer_change;
 
-const gr_type gri_tick_type = GR_TYPE(gri_tick);
+const gr_type gri_grain_tick_type = GR_TYPE(gri_grain_tick);
 
 static gri_exchange *exchange_of_grain(gr_caller *caller)
 {
@@ -127,9 +127,9 @@ static void timer_end(gr_context *ctx, gri_grain_timer *take_timer)
  * this one was due, so nothing drifts. */
 static gr_err timer_arm(gri_live *live, gr_context *ctx, gri_grain_timer *timer)
 {
-    gr_msg *msg = gr_msg_new(&gri_tick_type);
+    gr_msg *msg = gr_msg_new(&gri_grain_tick_type);
     int64_t delay_ms = timer->due_ms - gr_system_now(gr_context_system(ctx));
-    gri_tick *tick = NULL;
+    gri_grain_tick *tick = NULL;
 
     if (msg == NULL) {
         return GRI_FAIL(GR_ENOMEM, "a timer of a grain");
@@ -209,7 +209,7 @@ void gr_grain_timer_cancel(gr_grain *grain, uint64_t number)
     }
 }
 
-bool gri_turn_tick(gri_live *live, gr_context *ctx, const gri_tick *tick)
+bool gri_turn_tick(gri_live *live, gr_context *ctx, const gri_grain_tick *tick)
 {
     gri_grain_timer *timer = timer_of(live, tick->number);
 

@@ -91,15 +91,15 @@ gr_err gri_turn_keep_reply(gr_grain *turn, gr_msg *take_reply);
 /* ---- the rest of the activation's actor, see activation.c */
 
 /* A timer has become due in the actor's mailbox. */
-typedef struct gri_tick {
+typedef struct gri_grain_tick {
     uint64_t number;
     uint64_t start;
-} gri_tick;
+} gri_grain_tick;
 
-extern const gr_type gri_tick_type;
+extern const gr_type gri_grain_tick_type;
 
 /* Whether a tick is of a timer that still runs; arms its next one. */
-bool gri_turn_tick(gri_live *live, gr_context *ctx, const gri_tick *tick);
+bool gri_turn_tick(gri_live *live, gr_context *ctx, const gri_grain_tick *tick);
 /* Forgets all timers, with the actor. */
 void gri_turn_timers_end(gri_live *live);
 

@@ -131,9 +131,10 @@ static gr_err fail(const void *methods, gr_grain *grain, const void *request, vo
 
     (void)methods;
     (void)reply;
-    why.reason = (char *)(uintptr_t)"because it was asked to";
-    return gr_grain_fail(grain, (gr_err)PROBE_WHY_CODE, &probe_why_type, &why, "no, said %s to %lld",
-                         gr_grain_identity(grain), (long long)((const Probe__Ask *)request)->number);
+    why.reason = (char *)(uintptr_t) "because it was asked to";
+    return gr_grain_fail(grain, (gr_err)PROBE_WHY_CODE, &probe_why_type, &why,
+                         "no, said %s to %lld", gr_grain_identity(grain),
+                         (long long)((const Probe__Ask *)request)->number);
 }
 
 static gr_err crash(const void *methods, gr_grain *grain, const void *request, void *reply)
@@ -168,8 +169,8 @@ static gr_err walk(const void *methods, gr_grain *grain, const void *request, vo
     next.path = ask->path + 1;
     next.n_path = ask->n_path - 1;
     next.wait_ms = ask->wait_ms;
-    err = gr_call(gr_grain_caller(grain), &probe_kind, probe_method_of(&probe_kind, PROBE_WALK), ask->path[0], &next,
-                  NULL, &got);
+    err = gr_call(gr_grain_caller(grain), &probe_kind, probe_method_of(&probe_kind, PROBE_WALK),
+                  ask->path[0], &next, NULL, &got);
     if (err == GR_OK) {
         (void)tell(reply, grain, ((const Probe__Tell *)got)->number + 1);
         gr_reply_free(got); /* does nothing inside a grain */
@@ -198,8 +199,8 @@ static gr_err send(const void *methods, gr_grain *grain, const void *request, vo
         Probe__Ask next = PROBE__ASK__INIT;
 
         next.number = (int64_t)i + 1;
-        err = gr_call_one_way(gr_grain_caller(grain), &probe_kind, probe_method_of(&probe_kind, PROBE_NOTE),
-                              ask->path[i], &next, NULL);
+        err = gr_call_one_way(gr_grain_caller(grain), &probe_kind,
+                              probe_method_of(&probe_kind, PROBE_NOTE), ask->path[i], &next, NULL);
     }
     if (err == GR_OK) {
         err = wait_ms(world_of(methods)->sys, ask->wait_ms);
@@ -282,29 +283,29 @@ static void timer(const void *methods, gr_grain *grain, uint64_t number)
 /* ---- the kinds */
 
 /* Hashes are constants of the compiler in generated code; here they are filled in before main(). */
-#define METHOD(kind_name, method_name, method_flags, field, function)                                                  \
-    {                                                                                                                  \
-        .name = method_name, .full_name = kind_name "/" method_name, .request = &probe_ask_type,                      \
-        .reply = &probe_tell_type, .flags = (method_flags), .offset = offsetof(probe_methods, field),                 \
-        .invoke = (function)                                                                                           \
+#define METHOD(kind_name, method_name, method_flags, field, function)                              \
+    {                                                                                              \
+        .name = method_name, .full_name = kind_name "/" method_name, .request = &probe_ask_type,   \
+        .reply = &probe_tell_type, .flags = (method_flags),                                        \
+        .offset = offsetof(probe_methods, field), .invoke = (function)                             \
     }
 
-#define METHODS(kind_name)                                                                                             \
-    {                                                                                                                  \
-        [PROBE_ADD] = METHOD(kind_name, "Add", 0, present, add),                                                       \
-        [PROBE_GET] = METHOD(kind_name, "Get", GR_METHOD_IDEMPOTENT, present, get),                                    \
-        [PROBE_FAIL] = METHOD(kind_name, "Fail", 0, present, fail),                                                    \
-        [PROBE_CRASH] = METHOD(kind_name, "Crash", 0, present, crash),                                                 \
-        [PROBE_PANIC] = METHOD(kind_name, "Panic", 0, present, panic),                                                 \
-        [PROBE_WALK] = METHOD(kind_name, "Walk", 0, present, walk),                                                    \
-        [PROBE_NOTE] = METHOD(kind_name, "Note", GR_METHOD_ONE_WAY, present, note),                                    \
-        [PROBE_SEND] = METHOD(kind_name, "Send", 0, present, send),                                                    \
-        [PROBE_WAIT] = METHOD(kind_name, "Wait", 0, present, wait_for),                                                \
-        [PROBE_QUIT] = METHOD(kind_name, "Quit", 0, present, quit),                                                    \
-        [PROBE_TICK] = METHOD(kind_name, "Tick", 0, present, tick),                                                    \
-        [PROBE_TURN] = METHOD(kind_name, "Turn", 0, present, wait_for),                                                \
-        [PROBE_ABSENT] = METHOD(kind_name, "Absent", GR_METHOD_OPTIONAL, absent, get),                                 \
-        [PROBE_APPEND] = METHOD(kind_name, "Append", 0, present, append),                                              \
+#define METHODS(kind_name)                                                                         \
+    {                                                                                              \
+        [PROBE_ADD] = METHOD(kind_name, "Add", 0, present, add),                                   \
+        [PROBE_GET] = METHOD(kind_name, "Get", GR_METHOD_IDEMPOTENT, present, get),                \
+        [PROBE_FAIL] = METHOD(kind_name, "Fail", 0, present, fail),                                \
+        [PROBE_CRASH] = METHOD(kind_name, "Crash", 0, present, crash),                             \
+        [PROBE_PANIC] = METHOD(kind_name, "Panic", 0, present, panic),                             \
+        [PROBE_WALK] = METHOD(kind_name, "Walk", 0, present, walk),                                \
+        [PROBE_NOTE] = METHOD(kind_name, "Note", GR_METHOD_ONE_WAY, present, note),                \
+        [PROBE_SEND] = METHOD(kind_name, "Send", 0, present, send),                                \
+        [PROBE_WAIT] = METHOD(kind_name, "Wait", 0, present, wait_for),                            \
+        [PROBE_QUIT] = METHOD(kind_name, "Quit", 0, present, quit),                                \
+        [PROBE_TICK] = METHOD(kind_name, "Tick", 0, present, tick),                                \
+        [PROBE_TURN] = METHOD(kind_name, "Turn", 0, present, wait_for),                            \
+        [PROBE_ABSENT] = METHOD(kind_name, "Absent", GR_METHOD_OPTIONAL, absent, get),             \
+        [PROBE_APPEND] = METHOD(kind_name, "Append", 0, present, append),                          \
     }
 
 static gr_method probe_kind_methods[PROBE_METHODS] = METHODS("probe.Probe");
@@ -314,16 +315,16 @@ static gr_method probe_open_methods[PROBE_METHODS] = METHODS("probe.Open");
 static gr_method probe_shared_methods[PROBE_METHODS] = METHODS("probe.Shared");
 static gr_method probe_elsewhere_methods[PROBE_METHODS] = METHODS("probe.Elsewhere");
 
-#define KIND(variable, kind_name, kind_hash, ...)                                                                      \
-    const gr_kind_info variable = {.version = GR_KIND_VERSION,                                                         \
-                                   .name = kind_name,                                                                  \
-                                   .hash = (kind_hash),                                                                \
-                                   .methods = variable##_methods,                                                      \
-                                   .methods_count = PROBE_METHODS,                                                     \
-                                   .data_bytes = data_bytes,                                                           \
-                                   .activated = activated,                                                             \
-                                   .deactivating = deactivating,                                                       \
-                                   .timer = timer,                                                                     \
+#define KIND(variable, kind_name, kind_hash, ...)                                                  \
+    const gr_kind_info variable = {.version = GR_KIND_VERSION,                                     \
+                                   .name = kind_name,                                              \
+                                   .hash = (kind_hash),                                            \
+                                   .methods = variable##_methods,                                  \
+                                   .methods_count = PROBE_METHODS,                                 \
+                                   .data_bytes = data_bytes,                                       \
+                                   .activated = activated,                                         \
+                                   .deactivating = deactivating,                                   \
+                                   .timer = timer,                                                 \
                                    __VA_ARGS__}
 
 /* Any distinct numbers will do where nothing else hashes these names. */
@@ -336,8 +337,8 @@ KIND(probe_elsewhere, "probe.Elsewhere", 0x1006, .role = "elsewhere");
 
 __attribute__((constructor)) static void fill_in_hashes(void)
 {
-    gr_method *tables[] = {probe_kind_methods,   probe_twin_methods,   probe_brief_methods,
-                           probe_open_methods,   probe_shared_methods, probe_elsewhere_methods};
+    gr_method *tables[] = {probe_kind_methods, probe_twin_methods,   probe_brief_methods,
+                           probe_open_methods, probe_shared_methods, probe_elsewhere_methods};
 
     for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
         for (size_t i = 0; i < PROBE_METHODS; i++) {
@@ -353,8 +354,8 @@ const gr_method *probe_method_of(const gr_kind_info *kind, enum probe_method met
     return &kind->methods[method];
 }
 
-gr_err probe_call(gr_caller *caller, const gr_kind_info *kind, enum probe_method method, const char *identity,
-                  int64_t number, uint32_t wait, int64_t *out_number)
+gr_err probe_call(gr_caller *caller, const gr_kind_info *kind, enum probe_method method,
+                  const char *identity, int64_t number, uint32_t wait, int64_t *out_number)
 {
     Probe__Ask ask = PROBE__ASK__INIT;
     void *reply = NULL;
