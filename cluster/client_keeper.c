@@ -14,8 +14,8 @@
 #include "client_internal.h"
 
 enum {
-    LOOK_MS = 1000, /* between two looks at a gateway that answers */
-    AGAIN_MS = 100, /* ... when none does, doubled up to LOOK_MS */
+    LOOK_MS = 1000,   /* between two looks at a gateway that answers */
+    AGAIN_MS = 100,   /* ... when none does, doubled up to LOOK_MS */
     CONNECT_MS = 200, /* in the first round; each round that finds nobody has more patience */
     CONNECT_MS_MAX = 3000,
     ANSWER_MS = 1000,

@@ -306,7 +306,8 @@ static void c06_a_nodes_grains_answer_elsewhere_within_lease_time_and_a_second(v
     cluster_lab_crash(lab, 1);
     for (int i = 0; i < 30; i++) {
         (void)snprintf(identity, sizeof(identity), "g%d", i);
-        assert_true(call(lab, PROBE_GET, identity, 0) >= 0); /* may run twice, so it is tried again */
+        assert_true(call(lab, PROBE_GET, identity, 0) >=
+                    0); /* may run twice, so it is tried again */
     }
     if (gr_stepped_now(lab->stepped) - killed_ms > LAB_LEASE_MS + 1000) {
         fail_msg("it took %lld ms", (long long)(gr_stepped_now(lab->stepped) - killed_ms));

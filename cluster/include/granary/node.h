@@ -95,6 +95,14 @@ typedef struct gr_node_counters {
     int64_t lease_left_ms;
 } gr_node_counters;
 
+/**
+ * Reads the counters; each is exact, together they are not one moment.
+ *
+ * Owns:    a value.
+ * Errors:  none; all but `fenced` are 0 while the node starts over.
+ * Thread:  any.
+ * Units:   milliseconds.
+ */
 GR_API gr_node_counters gr_node_read_counters(gr_node *node);
 
 /**
