@@ -687,7 +687,8 @@ gr_err gri_call_start(gri_call *call)
     (void)pthread_mutex_lock(&call->bucket->lock);
     err = gri_lane_join_locked(call);
     if (err == GR_OK) {
-        TAILQ_INSERT_TAIL(&call->bucket->calls, gri_call_ref(call), all);
+        (void)gri_call_ref(call); /* the bucket's; not below: the macro evaluates it five times */
+        TAILQ_INSERT_TAIL(&call->bucket->calls, call, all);
     }
     (void)pthread_mutex_unlock(&call->bucket->lock);
     if (err == GR_OK) {
