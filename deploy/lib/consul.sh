@@ -21,7 +21,7 @@ consul_start() {
         child_start_talkative consul 'Synced node info' "$consul" agent -dev -node granary-dev -bind 127.0.0.1 \
             -client 127.0.0.1 -log-level info -http-port "${ports[0]}" -server-port "${ports[1]}" \
             -serf-lan-port "${ports[2]}" -serf-wan-port "${ports[3]}" -dns-port -1 -grpc-port -1 \
-            -hcl 'leave_on_terminate = true' -hcl 'disable_update_check = true'
+            -hcl 'disable_update_check = true'
         if child_wait_line consul '*Synced node info*' 30; then
             consul_http=127.0.0.1:${ports[0]}
             return 0
@@ -35,4 +35,15 @@ consul_start() {
     complain "The Consul agent did not start:"
     tail -qn 10 "$work/consul.out" "$work/consul.log" >&2 || true
     return 1
+}
+
+# Stops the agent that consul_start has started. Its exit status says nothing: it does not leave a cluster, which takes seconds,
+# because it is one by itself. Fails when it did not end in time.
+consul_stop() {
+    child_signal consul TERM
+    if ! child_wait_end consul 20; then
+        child_signal consul KILL
+        child_reap consul
+        return 1
+    fi
 }
