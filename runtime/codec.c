@@ -15,8 +15,10 @@
 
 #include "codec.h"
 #include "message_internal.h"
+#include "system_internal.h"
 
-enum { NESTING_MAX = 100, AMPLIFICATION_MAX = 64, BUDGET_FLOOR = 64 * 1024 };
+/* protobuf-c takes about 1 KiB of stack for each level. */
+enum { NESTING_MAX = 100, NESTING_ON_FIBER = 8, AMPLIFICATION_MAX = 64, BUDGET_FLOOR = 64 * 1024 };
 
 static size_t proto_packed_bytes(const gr_type *type, const void *payload)
 {
@@ -66,17 +68,42 @@ static void arena_free(void *arg, void *block)
     (void)block; /* goes with the message */
 }
 
+/* One unpacking, to be run where there is stack for it. */
+typedef struct unpack_call {
+    const gr_type *type;
+    const uint8_t *bytes;
+    size_t count;
+    unpacking into;
+    bool done;
+} unpack_call;
+
+static void run_unpack(void *arg)
+{
+    unpack_call *call = arg;
+    ProtobufCAllocator allocator = {arena_alloc, arena_free, &call->into};
+
+    call->done = protobuf_c_message_unpack(call->type->codec_data, &allocator, call->count,
+                                           call->bytes) != NULL;
+}
+
 static gr_err proto_unpack(const gr_type *type, const uint8_t *bytes, size_t count, gr_msg *msg)
 {
-    unpacking into = {msg, count * AMPLIFICATION_MAX + BUDGET_FLOOR, false, false};
-    ProtobufCAllocator allocator = {arena_alloc, arena_free, &into};
-    gr_err err = gri_proto_scan(type->codec_data, bytes, count, NESTING_MAX);
+    unpack_call call = {
+        type, bytes, count, {msg, count * AMPLIFICATION_MAX + BUDGET_FLOOR, false, false}, false};
+    int nesting = 0;
+    gr_err err = gri_proto_scan(type->codec_data, bytes, count, NESTING_MAX, &nesting);
 
     if (err != GR_OK) {
         return err;
     }
-    if (protobuf_c_message_unpack(type->codec_data, &allocator, count, bytes) == NULL) {
-        return into.out_of_memory
+    if (nesting <= NESTING_ON_FIBER) {
+        run_unpack(&call);
+    } else if (!gri_worker_call_deep(run_unpack, &call)) {
+        return GRI_FAIL(GR_ENOMEM, "a stack to unpack a %s that is nested %d levels deep",
+                        type->name, nesting);
+    }
+    if (!call.done) {
+        return call.into.out_of_memory
                    ? GRI_FAIL(GR_ENOMEM, "a %s of %zu bytes", type->name, count)
                    : GRI_FAIL(GR_EDECODE,
                               "%zu bytes are not a %s, or take more than %d times their size",

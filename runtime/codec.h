@@ -10,9 +10,11 @@
 
 /*
  * Walks protobuf bytes by their descriptor (a ProtobufCMessageDescriptor) without recursion in proportion to the input:
- * at most `nesting_max` levels, strings are UTF-8 without NUL. Errors: GR_EDECODE, naming what is wrong.
+ * at most `nesting_max` levels, strings are UTF-8 without NUL. Gives the levels there are. Errors: GR_EDECODE, naming what
+ * is wrong.
  */
-gr_err gri_proto_scan(const void *descriptor, const uint8_t *bytes, size_t count, int nesting_max);
+gr_err gri_proto_scan(const void *descriptor, const uint8_t *bytes, size_t count, int nesting_max,
+                      int *out_nesting);
 
 /* Makes the payload of a protobuf type an empty message. */
 void gri_proto_init(const gr_type *type, void *payload);

@@ -77,10 +77,12 @@ static gr_err malformed(const ProtobufCMessageDescriptor *descriptor, const char
     return GRI_FAIL(GR_EDECODE, "in a %s: %s", descriptor->name, what);
 }
 
-gr_err gri_proto_scan(const void *descriptor, const uint8_t *bytes, size_t count, int nesting_max)
+gr_err gri_proto_scan(const void *descriptor, const uint8_t *bytes, size_t count, int nesting_max,
+                      int *out_nesting)
 {
     level levels[LEVELS];
     int depth = 0;
+    int deepest = 0;
     const uint8_t *at = bytes;
 
     if (count == 0) { /* and perhaps no bytes to point at */
@@ -97,6 +99,7 @@ gr_err gri_proto_scan(const void *descriptor, const uint8_t *bytes, size_t count
 
         if (at == now->end) {
             if (depth-- == 0) {
+                *out_nesting = deepest;
                 return GR_OK;
             }
             continue;
@@ -139,6 +142,7 @@ gr_err gri_proto_scan(const void *descriptor, const uint8_t *bytes, size_t count
                                 levels[0].descriptor->name, nesting_max);
             }
             levels[++depth] = (level){field->descriptor, at + length};
+            deepest = depth > deepest ? depth : deepest;
             continue;
         }
         at += length;

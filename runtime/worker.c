@@ -13,7 +13,7 @@
 
 #include <gri/fail.h>
 
-enum { POOLED_MAX = 256 };
+enum { POOLED_MAX = 256, DEEP_STACK_BYTES = 512 * 1024 };
 
 _Thread_local gri_thread gri_this_thread;
 
@@ -90,6 +90,7 @@ void gri_worker_fini(gri_worker *worker)
         worker->pool = next;
     }
     worker->pool_count = 0;
+    worker->deep = gri_fiber_free(worker->deep);
 }
 
 gr_err gri_worker_prepare(gri_worker *worker)
@@ -130,6 +131,37 @@ void gri_worker_suspend(gri_worker *worker, void (*after)(gri_worker *worker, vo
 void gri_worker_resume(gri_worker *worker, gri_fiber *fiber)
 {
     switch_to(worker, fiber, to_pool, worker->fiber);
+}
+
+/* On the deep fiber: one call after another, each for the fiber that asked. */
+static void deep_loop(void *arg)
+{
+    gri_worker *worker = arg;
+
+    for (;;) {
+        worker->deep_fn(worker->deep_arg);
+        gri_fiber_switch(worker->deep, worker->fiber);
+    }
+}
+
+bool gri_worker_call_deep(void (*fn)(void *arg), void *arg)
+{
+    gri_worker *worker = gri_this_thread.worker;
+
+    if (worker == NULL || worker->fiber == NULL || worker->fiber == &worker->native) {
+        fn(arg);
+        return true;
+    }
+    if (worker->deep == NULL) {
+        worker->deep = gri_fiber_new(DEEP_STACK_BYTES, deep_loop, worker);
+        if (worker->deep == NULL) {
+            return false;
+        }
+    }
+    worker->deep_fn = fn;
+    worker->deep_arg = arg;
+    gri_fiber_switch(worker->fiber, worker->deep);
+    return true;
 }
 
 void gri_worker_drop(gri_worker *worker, gri_fiber *fiber)

@@ -1,5 +1,5 @@
 /*
- * The codec of protobuf-c messages: there and back, copies, and bytes that mean harm. No system is needed.
+ * The codec of protobuf-c messages: there and back, copies, and bytes that mean harm.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -180,6 +180,37 @@ static void a_hundred_levels_pass_and_more_are_refused(void **state)
     }
 }
 
+/* Unpacks and copies what it is given on its own small stack. */
+static gr_err unpacker_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    bytes *deep = gr_context_arg(ctx);
+    gr_msg *tree = NULL;
+    gr_msg *copy = NULL;
+
+    (void)state;
+    (void)msg;
+    lab_require(gr_msg_unpack(&tree_type, deep->data, deep->count, &tree) == GR_OK);
+    lab_require(gr_msg_new_proto(&tree_type, gr_msg_payload(tree), &copy) == GR_OK);
+    tree = gr_msg_unref(tree);
+    return gr_respond(ctx, copy);
+}
+
+static void a_handler_may_unpack_a_hundred_levels(void **state)
+{
+    struct lab *lab = *state;
+    bytes deep = nested(100);
+    gr_props props = {.receive = unpacker_receive, .arg = &deep};
+    gr_pid pid = lab_spawn_props(lab, &props, NULL);
+    gr_msg *reply = NULL;
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(gr_request(lab->sys, pid, lab_word_new(1), GR_FOREVER, &reply), GR_OK);
+        assert_ptr_equal(gr_msg_type(reply), &tree_type);
+        reply = gr_msg_unref(reply);
+    }
+    free(deep.data);
+}
+
 static void text_that_is_not_utf_8_is_refused(void **state)
 {
     const char *bad[] = {"\xff",         "\xc3",
@@ -332,6 +363,8 @@ int main(void)
         cmocka_unit_test(nothing_at_all_is_a_message_too),
         cmocka_unit_test(a_plain_type_has_no_codec),
         cmocka_unit_test(a_hundred_levels_pass_and_more_are_refused),
+        LAB_STEPPED(a_handler_may_unpack_a_hundred_levels),
+        LAB_THREADS(a_handler_may_unpack_a_hundred_levels),
         cmocka_unit_test(text_that_is_not_utf_8_is_refused),
         cmocka_unit_test(unknown_fields_are_tolerated),
         cmocka_unit_test(every_cut_and_every_flipped_bit_is_an_error_or_a_message),

@@ -68,7 +68,7 @@ GR_API gr_msg *gr_msg_new(const gr_type *type);
  * Owns:    `proto` stays yours; the result is yours until it is sent.
  * Errors:  GR_EINVAL the type is no protobuf type or the message has a required field unset;
  *          GR_ENOMEM.
- * Thread:  any. Needs stack in proportion to the nesting of the message: at most 100 levels.
+ * Thread:  any.
  * Units:   none.
  */
 GR_API GR_MUST_CHECK gr_err gr_msg_new_proto(const gr_type *type, const void *proto,

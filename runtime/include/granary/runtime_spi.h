@@ -36,7 +36,7 @@ struct gr_codec {
  *
  * Owns:    `bytes` stay yours; the message is yours.
  * Errors:  GR_EDECODE the bytes are not such a message, GR_EINVAL the type has no codec, GR_ENOMEM.
- * Thread:  any with a full-sized stack; not in handlers.
+ * Thread:  any; deep messages are unpacked on a large stack of their own when a handler calls this.
  * Units:   bytes.
  */
 GR_API GR_MUST_CHECK gr_err gr_msg_unpack(const gr_type *type, const uint8_t *bytes, size_t count,
