@@ -8,7 +8,9 @@
  *         <------------------------ Accept    (it is open here)
  *   first frame ------------------>           (it is open here too: now you may send)
  *
- * Only who dialled decides which session it is, so the two never disagree. Of two connections between
+ * Only who dialled decides which session it is, so the two never disagree. A connection may break when
+ * one side has opened and the other has not: a session in which no frame has travelled yet takes any
+ * number that the dialler gives it. Of two connections between
  * the same processes one stays: the newer one of the same dialler, else the one that the smaller
  * incarnation dialled. The winner is parked until the loser is gone, so that no frame of the loser's is
  * still being handled when it is agreed what has been received. Runs in the control turn.
@@ -220,7 +222,7 @@ static void proceed(gri_link *link)
         return;
     }
     link->resumes = session->id != 0 && session->id == link->hello.session;
-    if (session->id != 0 && !link->resumes) {
+    if (!link->resumes && !gri_session_untouched(session)) {
         if (!replace_session(link, "it has given the session up")) {
             return;
         }
@@ -244,6 +246,13 @@ static bool was_there(const gri_session *session, void *arg)
     return (link->route != NULL && session->route == link->route) ||
            (link->hello.address[0] != '\0' &&
             strcmp(session->info.address, link->hello.address) == 0);
+}
+
+static bool is_with(const gri_session *session, void *arg)
+{
+    const gri_link *link = arg;
+
+    return session->node == link->hello.node;
 }
 
 static bool was_meant(const gri_session *session, void *arg)
@@ -287,8 +296,10 @@ static void hear_hello(gri_link *link, const uint8_t *bytes, size_t count)
         refuse(link, why.code, why.text);
         return;
     }
-    /* relaxed: a request to stop that comes a moment later is dealt with by the tick */
-    if (atomic_load_explicit(&remote->stopping, memory_order_relaxed)) {
+    /* Who stops begins nothing new, but hands over what it has. relaxed: what comes a moment late is
+     * ended with the rest */
+    if (link->route == NULL && atomic_load_explicit(&remote->stopping, memory_order_relaxed) &&
+        gri_peers_find(remote, is_with, link) == NULL) {
         refuse(link, GR_ESTOPPED, "it is stopping");
         return;
     }
@@ -337,7 +348,7 @@ static void hear_accept(gri_link *link, const uint8_t *bytes, size_t count)
         refuse(link, GR_EPROTO, "it resumes a session that is not here");
         return;
     }
-    if (!accept.resumes && link->meant->id != 0 &&
+    if (!accept.resumes && !gri_session_untouched(link->meant) &&
         !replace_session(link, "it begins a new session")) {
         return;
     }

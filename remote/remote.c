@@ -155,16 +155,17 @@ struct gri_stop {
     atomic_bool over;
 };
 
-static bool is_not_up(const gri_session *session, void *arg)
+static bool has_nothing_to_say(const gri_session *session, void *arg)
 {
     (void)arg;
-    return session->state != GRI_SESSION_UP;
+    return session->state != GRI_SESSION_UP &&
+           !gri_session_waiting((gri_session *)(uintptr_t)session);
 }
 
 static bool says_no_goodbye(const gri_session *session, void *arg)
 {
     (void)arg;
-    return !session->said_goodbye;
+    return session->state == GRI_SESSION_UP && !session->said_goodbye;
 }
 
 static bool is_left(const gri_session *session, void *arg)
@@ -188,7 +189,7 @@ static void stop_is_over(struct gri_stop *stop)
     }
 }
 
-/* Nobody waits for what is not connected; the others are said goodbye to, once; then they close. */
+/* What is queued is still handed over; after it the peer is said goodbye to, once, and then closes. */
 static void go_on_stopping(gr_remote *remote, int64_t now)
 {
     struct gri_stop *stop = remote->stop;
@@ -198,15 +199,15 @@ static void go_on_stopping(gr_remote *remote, int64_t now)
     if (stop == NULL) {
         return;
     }
-    while ((session = gri_peers_find(remote, is_not_up, NULL)) != NULL) {
+    while ((session = gri_peers_find(remote, has_nothing_to_say, NULL)) != NULL) {
         gri_session_end(session, &why);
+    }
+    if (now >= stop->deadline_ms) {
+        gri_peers_end_all(remote, &why);
     }
     while ((session = gri_peers_find(remote, says_no_goodbye, NULL)) != NULL) {
         session->said_goodbye = true;
         gri_session_say_goodbye(session);
-    }
-    if (now >= stop->deadline_ms) {
-        gri_peers_end_all(remote, &why);
     }
     if (gri_peers_find(remote, is_left, NULL) == NULL) {
         remote->stop = NULL;

@@ -202,9 +202,7 @@ void gri_route_consider(gri_route *route)
     gr_remote *remote = route->remote;
     gr_error why;
 
-    /* relaxed: a request to stop that is seen later is dealt with by the tick */
     if (route->busy || gr_system_now(remote->sys) < route->due_ms ||
-        atomic_load_explicit(&remote->stopping, memory_order_relaxed) ||
         (TAILQ_EMPTY(&route->requests) && gri_peers_find(remote, wants, route) == NULL)) {
         return;
     }

@@ -193,6 +193,16 @@ void gri_session_say_goodbye(gri_session *session)
     gri_session_pump(session);
 }
 
+bool gri_session_waiting(gri_session *session)
+{
+    bool waiting = false;
+
+    pthread_mutex_lock(&session->lock);
+    waiting = gri_outbox_waiting(&session->outbox);
+    pthread_mutex_unlock(&session->lock);
+    return waiting;
+}
+
 /* ---- links, by the control turn ---- */
 
 uint64_t gri_session_received(gri_session *session)
@@ -203,6 +213,16 @@ uint64_t gri_session_received(gri_session *session)
     received = session->received_seq;
     pthread_mutex_unlock(&session->lock);
     return received;
+}
+
+bool gri_session_untouched(gri_session *session)
+{
+    bool untouched = false;
+
+    pthread_mutex_lock(&session->lock);
+    untouched = session->received_seq == 0 && session->outbox.last_seq == 0;
+    pthread_mutex_unlock(&session->lock);
+    return untouched;
 }
 
 bool gri_session_attach(gri_session *session, gri_link *link, uint64_t received)

@@ -104,6 +104,8 @@ void gri_session_pump(gri_session *session);
 void gri_session_sent(gri_session *session, gri_link *link);
 /* A beat is to be sent although nothing else is; when it has nothing to say, only if asked. */
 void gri_session_beat(gri_session *session);
+/* Whether anything waits to be sent. */
+bool gri_session_waiting(gri_session *session);
 /* After all that waits. */
 void gri_session_say_goodbye(gri_session *session);
 
@@ -121,6 +123,8 @@ void gri_credit_ended(gri_session *session);
 
 /* The last frame of the peer's that has been handled. */
 uint64_t gri_session_received(gri_session *session);
+/* Whether no frame has travelled in it yet. */
+bool gri_session_untouched(gri_session *session);
 /* Control turn. The link carries it from now on; the peer has handled `received` of our frames.
  * False: what the peer wants again is gone. */
 bool gri_session_attach(gri_session *session, gri_link *link, uint64_t received);

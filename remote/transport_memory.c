@@ -21,7 +21,7 @@
 
 enum {
     DIAL_TIMEOUT_MS = 5000,
-    BUFFERED_BYTES = 64 * 1024, /* a blocked direction takes so much before it stops taking */
+    BUFFERED_BYTES = 64 * 1024, /* on their way in one direction; then sending waits for arrivals */
     PARTS = 10000
 };
 
@@ -38,8 +38,9 @@ typedef struct item {
 
 /* One end. It lives until its own transport, its user and the other end have let go of it. */
 struct gr_connection {
-    gr_transport *transport; /* NULL after its closed event */
-    gr_connection *other;    /* a reference; NULL after this end has closed */
+    gr_transport *transport;             /* NULL after its closed event */
+    gr_connection *other;                /* a reference; NULL after this end has closed */
+    char far_name[GR_ADDRESS_BYTES_MAX]; /* of the other end's transport, which may be gone */
     unsigned refs;
     void *dial_token;
     void *peer;
@@ -103,14 +104,15 @@ static int fit(const rule *candidate, const char *from, const char *to)
 }
 
 /* The most special rule; none: no faults. */
-static gr_memory_faults faults_between(const gr_transport *from, const gr_transport *to)
+static gr_memory_faults faults_between(const gr_memory_network *network, const char *from,
+                                       const char *to)
 {
     gr_memory_faults faults = {0};
     const rule *candidate = NULL;
     int best = 0;
 
-    SLIST_FOREACH (candidate, &from->network->rules, next) {
-        int fits = fit(candidate, from->name, to->name);
+    SLIST_FOREACH (candidate, &network->rules, next) {
+        int fits = fit(candidate, from, to);
 
         if (fits > best) {
             best = fits;
@@ -129,6 +131,16 @@ static int64_t arrival_ms(const gr_memory_network *network, const gr_memory_faul
         delay += (int64_t)(gr_stepped_random(network->stepped) % (uint64_t)(spread + 1));
     }
     return gr_stepped_now(network->stepped) + delay;
+}
+
+static gr_memory_faults faults_from(const gr_connection *end)
+{
+    return faults_between(end->transport->network, end->transport->name, end->far_name);
+}
+
+static gr_memory_faults faults_to(const gr_connection *end)
+{
+    return faults_between(end->transport->network, end->far_name, end->transport->name);
 }
 
 /* ---- ends ---- */
@@ -220,7 +232,7 @@ static void tell_other(gr_connection *end)
 
     end->other = NULL;
     if (other->transport != NULL && !other->closing) {
-        faults = faults_between(end->transport, other->transport);
+        faults = faults_from(end);
         if (!put(other, ITEM_CLOSED, arrival_ms(end->transport->network, &faults), NULL, 0)) {
             ask_close(other, GR_ENOMEM, "out of memory");
         }
@@ -280,22 +292,15 @@ static bool is_taken(gr_connection *end)
 {
     gr_connection *other = end->other;
 
-    return other == NULL || other->transport == NULL ||
-           !faults_between(end->transport, other->transport).blocked ||
-           other->items_bytes <= BUFFERED_BYTES;
+    return other == NULL || other->items_bytes <= BUFFERED_BYTES;
 }
 
 static bool may_arrive(gr_connection *end)
 {
-    gr_connection *other = end->other;
     item *it = STAILQ_FIRST(&end->items);
 
-    if (end->closing || it == NULL ||
-        it->at_ms > gr_stepped_now(end->transport->network->stepped)) {
-        return false;
-    }
-    return other == NULL || other->transport == NULL ||
-           !faults_between(other->transport, end->transport).blocked;
+    return !end->closing && it != NULL &&
+           it->at_ms <= gr_stepped_now(end->transport->network->stepped) && !faults_to(end).blocked;
 }
 
 static void on_alarm(void *arg)
@@ -359,7 +364,7 @@ static gr_err memory_send(gr_connection *connection, const gr_piece *pieces, siz
     if (other == NULL || other->transport == NULL || other->closing) {
         return GR_OK; /* sent into nowhere; the closed event is on its way */
     }
-    faults = faults_between(connection->transport, other->transport);
+    faults = faults_from(connection);
     if (bytes > other->transport->message_bytes_max ||
         gr_stepped_random(connection->transport->network->stepped) % PARTS < faults.cut_per_10000 ||
         !put(other, ITEM_MESSAGE, arrival_ms(connection->transport->network, &faults), pieces,
@@ -418,6 +423,8 @@ static bool join(gr_transport *dialler, gr_transport *listener, void *token)
     if (fine) {
         near->other = far;
         far->other = near;
+        (void)snprintf(near->far_name, sizeof(near->far_name), "%s", listener->name);
+        (void)snprintf(far->far_name, sizeof(far->far_name), "%s", dialler->name);
         near->refs++;
         far->refs++;
         fine = put(far, ITEM_CONNECTED, now, NULL, 0) && put(near, ITEM_CONNECTED, now, NULL, 0);
@@ -445,8 +452,8 @@ static void on_dial(void *arg)
     void *token = attempt->token;
     int64_t now = gr_stepped_now(transport->network->stepped);
 
-    if (listener != NULL && (faults_between(transport, listener).blocked ||
-                             faults_between(listener, transport).blocked)) {
+    if (faults_between(transport->network, transport->name, attempt->address).blocked ||
+        faults_between(transport->network, attempt->address, transport->name).blocked) {
         if (now < attempt->deadline_ms) {
             gr_alarm_set(&attempt->alarm, attempt->deadline_ms);
         } else {
@@ -466,14 +473,10 @@ static void on_dial(void *arg)
 static gr_err memory_dial(gr_transport *transport, const char *address, void *dial_token)
 {
     dial *attempt = gri_calloc(1, sizeof(*attempt));
-    gr_transport *listener = listener_at(transport->network, address);
-    gr_memory_faults faults = {0};
+    gr_memory_faults faults = faults_between(transport->network, transport->name, address);
 
     if (attempt == NULL) {
         return GRI_FAIL(GR_ENOMEM, "dialling %s", address);
-    }
-    if (listener != NULL) {
-        faults = faults_between(transport, listener);
     }
     attempt->transport = transport;
     attempt->token = dial_token;
