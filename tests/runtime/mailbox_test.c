@@ -176,6 +176,7 @@ static gr_err act_wait_for(gr_context *ctx, struct lab *lab, void *arg)
     if (gr_await(arg, GR_FOREVER, &reply) == GR_OK) {
         reply = gr_msg_unref(reply);
     }
+    (void)gr_future_unref(arg); /* ours: the test may let go of its own at any time */
     return GR_OK;
 }
 
@@ -193,7 +194,7 @@ static gr_future *occupy(struct lab *lab, gr_pid pid)
     gr_future *future = NULL;
 
     assert_int_equal(gr_future_new(lab->sys, GR_FOREVER, &future), GR_OK);
-    lab_do(lab, pid, act_wait_for, future);
+    lab_do(lab, pid, act_wait_for, gr_future_ref(future));
     lab_wait(lab, "busy");
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).fibers_waiting == 1);
     return future;

@@ -19,6 +19,15 @@ typedef struct storm {
     atomic_size_t told;
 } storm;
 
+/* On the heap: handlers may look at it until the system has stopped. */
+static storm *storm_new(struct lab *lab)
+{
+    storm *here = lab_own(lab, sizeof(*here));
+
+    here->lab = lab;
+    return here;
+}
+
 static size_t read_count(atomic_size_t *count)
 {
     return atomic_load_explicit(count, memory_order_relaxed); /* a plain count */
@@ -115,13 +124,13 @@ static void *spawn_and_stop(void *arg)
 static void spawns_and_stops_from_everywhere_balance(void **state)
 {
     struct lab *lab = *state;
-    storm here = {.lab = lab};
+    storm *here = storm_new(lab);
 
-    run_threads(&here, spawn_and_stop);
+    run_threads(here, spawn_and_stop);
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
-    assert_int_equal(read_count(&here.started), read_count(&here.ended));
-    assert_int_equal(gr_system_counters(lab->sys).spawned, read_count(&here.started));
-    assert_int_equal(gr_system_counters(lab->sys).stopped, read_count(&here.started));
+    assert_int_equal(read_count(&here->started), read_count(&here->ended));
+    assert_int_equal(gr_system_counters(lab->sys).spawned, read_count(&here->started));
+    assert_int_equal(gr_system_counters(lab->sys).stopped, read_count(&here->started));
 }
 
 static void *families(void *arg)
@@ -146,9 +155,9 @@ static void *families(void *arg)
 static void families_that_grow_fail_and_end_leave_nobody(void **state)
 {
     struct lab *lab = *state;
-    storm here = {.lab = lab};
+    storm *here = storm_new(lab);
 
-    run_threads(&here, families);
+    run_threads(here, families);
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
     assert_int_equal(gr_system_counters(lab->sys).spawned, gr_system_counters(lab->sys).stopped);
 }
@@ -178,13 +187,13 @@ static void *ask_the_mortal(void *arg)
 static void every_question_has_an_outcome_while_the_asked_fail_and_stop(void **state)
 {
     struct lab *lab = *state;
-    storm here = {.lab = lab};
-    gr_props props = leaf_props(&here);
+    storm *here = storm_new(lab);
+    gr_props props = leaf_props(here);
 
     for (size_t i = 0; i < 8; i++) {
-        here.shared[i] = lab_spawn_props(lab, &props, NULL);
+        here->shared[i] = lab_spawn_props(lab, &props, NULL);
     }
-    run_threads(&here, ask_the_mortal); /* no limit of time: a lost answer would hang here */
+    run_threads(here, ask_the_mortal); /* no limit of time: a lost answer would hang here */
 }
 
 /* ---- handlers that wait for each other, stopped at any moment */
@@ -231,29 +240,29 @@ static void *ask_askers(void *arg)
 static void handlers_that_wait_for_each_other_all_go_on(void **state)
 {
     struct lab *lab = *state;
-    storm here = {.lab = lab};
-    gr_props props = {.receive = asker_receive, .arg = &here};
+    storm *here = storm_new(lab);
+    gr_props props = {.receive = asker_receive, .arg = here};
 
     for (size_t i = 0; i < 8; i++) {
         props.reentrant = i % 2 == 0;
-        here.shared[i] = lab_spawn_props(lab, &props, NULL);
+        here->shared[i] = lab_spawn_props(lab, &props, NULL);
     }
-    run_threads(&here, ask_askers);
+    run_threads(here, ask_askers);
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).fibers_waiting == 0);
-    assert_true(read_count(&here.told) > 0);
+    assert_true(read_count(&here->told) > 0);
 }
 
 static void a_stop_in_the_middle_of_a_storm_of_waits_finishes(void **state)
 {
     struct lab *lab = *state;
-    storm here = {.lab = lab};
-    gr_props props = {.receive = asker_receive, .arg = &here, .reentrant = true};
+    storm *here = storm_new(lab);
+    gr_props props = {.receive = asker_receive, .arg = here, .reentrant = true};
 
     for (size_t i = 0; i < 8; i++) {
-        here.shared[i] = lab_spawn_props(lab, &props, NULL);
+        here->shared[i] = lab_spawn_props(lab, &props, NULL);
     }
     for (size_t i = 0; i < lab_scaled(20000); i++) {
-        (void)gr_send(lab->sys, here.shared[i % 8], lab_word_new(4));
+        (void)gr_send(lab->sys, here->shared[i % 8], lab_word_new(4));
     }
     assert_int_equal(gr_system_stop(lab->sys, GR_FOREVER), GR_OK);
     assert_int_equal(gr_system_counters(lab->sys).actors, 0);
@@ -285,13 +294,13 @@ static void *watch_and_end(void *arg)
 static void watching_those_who_end_at_that_moment_never_hangs(void **state)
 {
     struct lab *lab = *state;
-    storm here = {.lab = lab};
-    gr_props props = leaf_props(&here);
+    storm *here = storm_new(lab);
+    gr_props props = leaf_props(here);
 
     for (size_t i = 0; i < 8; i++) {
-        here.shared[i] = lab_spawn_props(lab, &props, NULL);
+        here->shared[i] = lab_spawn_props(lab, &props, NULL);
     }
-    run_threads(&here, watch_and_end);
+    run_threads(here, watch_and_end);
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 8);
 }
 
@@ -323,8 +332,8 @@ static void every_watch_is_told_of_exactly_once(void **state)
 {
     struct lab *lab = *state;
     enum { WATCHERS = 8 };
-    storm here = {.lab = lab};
-    gr_props props = {.receive = watcher_receive, .arg = &here};
+    storm *here = storm_new(lab);
+    gr_props props = {.receive = watcher_receive, .arg = here};
     gr_pid watchers[WATCHERS];
     size_t rounds = lab_scaled(100);
 
@@ -334,7 +343,7 @@ static void every_watch_is_told_of_exactly_once(void **state)
             lab_tell(lab, watchers[i], 0);
         }
     }
-    LAB_EVENTUALLY(lab, read_count(&here.told) == WATCHERS * rounds * 50);
+    LAB_EVENTUALLY(lab, read_count(&here->told) == WATCHERS * rounds * 50);
     for (size_t i = 0; i < WATCHERS; i++) {
         gr_msg *reply = NULL;
 
@@ -342,9 +351,9 @@ static void every_watch_is_told_of_exactly_once(void **state)
                          GR_OK);
         reply = gr_msg_unref(reply);
     }
-    LAB_EVENTUALLY(lab, read_count(&here.told) == WATCHERS * (rounds + 1) * 50);
+    LAB_EVENTUALLY(lab, read_count(&here->told) == WATCHERS * (rounds + 1) * 50);
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == WATCHERS);
-    assert_int_equal(read_count(&here.told), WATCHERS * (rounds + 1) * 50);
+    assert_int_equal(read_count(&here->told), WATCHERS * (rounds + 1) * 50);
 }
 
 int main(void)

@@ -170,6 +170,7 @@ static void r05_the_mailbox_pauses_until_the_parent_has_decided(void **state)
         lab,
         "word 2 handled 1"); /* ... or it does; the message waits for the new state either way */
     assert_true(lab_place(lab, "start 2") < lab_place(lab, "word 2 handled 1"));
+    lab_flush(lab, parent); /* it has done with the future */
     closed.future = gr_future_unref(closed.future);
 }
 

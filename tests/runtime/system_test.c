@@ -377,6 +377,8 @@ static void a_dump_names_who_is_there_and_who_waits(void **state)
     assert_non_null(strstr(text, "patriarch/heiress"));
     assert_non_null(strstr(text, "wait"));
     free(text);
+    assert_int_equal(gr_future_complete(future, lab_word_new(1)), GR_OK);
+    lab_flush(lab, parent); /* it has done with the future */
     future = gr_future_unref(future);
 }
 
