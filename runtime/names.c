@@ -5,11 +5,15 @@
  */
 #include "system_internal.h"
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include <stdio.h>
 
 #include <gri/fail.h>
 #include <gri/mem.h>
+
+#define HASH_NONFATAL_OOM         1
+#define uthash_malloc(bytes)      gri_alloc(bytes)
+#define uthash_free(block, bytes) gri_free(block)
+#include <uthash.h>
 
 struct gri_name_entry {
     gr_pid pid;
@@ -73,6 +77,21 @@ void gri_names_dump(gr_system *sys, FILE *out)
     HASH_ITER(hh, sys->names, entry, next)
     {
         (void)fprintf(out, "  name %s: %s\n", entry->name, gr_pid_format(entry->pid, text));
+    }
+    (void)pthread_mutex_unlock(&sys->names_lock);
+}
+
+void gri_name_of(gr_system *sys, gr_pid pid, char *out, size_t bytes)
+{
+    struct gri_name_entry *entry = NULL, *next = NULL;
+
+    (void)snprintf(out, bytes, "%s", "");
+    (void)pthread_mutex_lock(&sys->names_lock);
+    HASH_ITER(hh, sys->names, entry, next)
+    {
+        if (gr_pid_equal(entry->pid, pid)) {
+            (void)snprintf(out, bytes, "%s", entry->name);
+        }
     }
     (void)pthread_mutex_unlock(&sys->names_lock);
 }

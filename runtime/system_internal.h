@@ -389,6 +389,8 @@ gr_err gri_name_add(gr_system *sys, const char *name, gr_pid pid);
 void gri_name_remove(gr_system *sys, const char *name, gr_pid pid);
 void gri_names_fini(gr_system *sys);
 void gri_names_dump(gr_system *sys, FILE *out);
+/* The name of an actor that may go at any moment, or ""; it walks over all names. */
+void gri_name_of(gr_system *sys, gr_pid pid, char *out, size_t bytes);
 
 /* event.c */
 gr_err gri_events_init(gr_system *sys);

@@ -663,8 +663,14 @@ void gri_workers_describe_hung(gr_system *sys, char *text, size_t bytes)
             atomic_load_explicit(&workers->at[i].worker.running_type, memory_order_relaxed);
 
         if (running != NULL) {
-            (void)snprintf(text, bytes, "actor %s (%s) is still handling %s",
-                           running->name == NULL ? "" : running->name, running->props.type_name,
+            gr_pid pid = gri_actor_pid(running);
+            char pid_text[GR_PID_TEXT_BYTES];
+            char name[GR_NAME_BYTES_MAX + 1];
+
+            /* Nothing else of it may be read: it may be ending just now. */
+            gri_name_of(sys, pid, name, sizeof(name));
+            (void)snprintf(text, bytes, "actor %s %s is still handling %s",
+                           gr_pid_format(pid, pid_text), name,
                            type == NULL ? "a hook" : type->name);
             return;
         }
