@@ -15,7 +15,9 @@ const gr_type lab_act_type = GR_TYPE(lab_act);
 
 size_t lab_scaled(size_t whole)
 {
-    return whole / LAB_SHRINK; /* the build says by how much: sanitizers are slow */
+    size_t scaled = whole / LAB_SHRINK; /* the build says by how much: sanitizers are slow */
+
+    return scaled == 0 ? 1 : scaled;
 }
 
 int64_t lab_real_ms(void)
