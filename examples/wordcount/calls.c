@@ -12,6 +12,9 @@
 
 enum { FAILURES_TOLD = 5 };
 
+static const Google__Protobuf__Empty nothing = GOOGLE__PROTOBUF__EMPTY__INIT;
+static const gr_call_options patient = {.timeout_ms = 30000, .wait_for_host = true};
+
 struct call {
     gr_future *future;
     word *of;
@@ -99,8 +102,6 @@ static void take_one(calls *flight)
 
 static void start(calls *flight, word *of, bool reads)
 {
-    static const Google__Protobuf__Empty nothing = GOOGLE__PROTOBUF__EMPTY__INIT;
-    static const gr_call_options patient = {.timeout_ms = 30000, .wait_for_host = true};
     call *made = NULL;
     gr_err err = GR_OK;
 
@@ -138,6 +139,17 @@ void calls_finish(calls *flight)
     while (flight->count > 0) {
         take_one(flight);
     }
+}
+
+bool calls_wait_for_cluster(calls *flight)
+{
+    gr_err err = wordcount_word_read(flight->caller, "a", &nothing, &patient, NULL);
+
+    if (err != GR_OK) {
+        fprintf(stderr, "wordcount: the cluster does not answer: %s: %s\n", gr_err_name(err),
+                gr_last_error()->text);
+    }
+    return err == GR_OK;
 }
 
 static int compare_times(const void *left, const void *right)

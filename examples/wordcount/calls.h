@@ -29,6 +29,9 @@ typedef struct calls {
 bool calls_init(calls *flight, gr_caller *caller, size_t room);
 void calls_fini(calls *flight);
 
+/* Makes one call and waits for its answer, so that the cluster is there when the others begin. Not among those whose
+ * time is kept. False when it fails, which has been said. */
+bool calls_wait_for_cluster(calls *flight);
 /* Starts to add one to a word, or to read its count into it, awaiting an older call if there are too many. A call that
  * fails is counted, and the first few are told on standard error. */
 void calls_add(calls *flight, word *to);

@@ -177,28 +177,45 @@ static int report(const settings *chosen, gr_client *client, words *table, calls
     return good ? EXIT_SUCCESS : EXIT_DIFFERENT;
 }
 
-static int count(const settings *chosen, gr_client *client, text *from)
+/* Counts with calls that are ready to be made; the exit status. */
+static int count_with(calls *flight, const settings *chosen, gr_client *client, text *from)
 {
     words table = {0};
-    calls flight = {0};
     progress line = {0};
     int64_t started_us = clock_us();
+    int64_t ready_us = 0;
     int status = EXIT_DIFFERENT;
 
-    if (!calls_init(&flight, gr_client_caller(client), chosen->in_flight)) {
-        (void)out_of_memory();
-    } else if (add_all(from, &table, &flight, &line)) {
-        size_t added = flight.took_count;
+    if (!calls_wait_for_cluster(flight)) {
+        return EXIT_DIFFERENT;
+    }
+    ready_us = clock_us();
+    printf("first answer after %.2f s\n", (double)(ready_us - started_us) / 1e6);
+    if (add_all(from, &table, flight, &line)) {
+        size_t added = flight->took_count;
 
-        read_all(&table, &flight, &line);
+        read_all(&table, flight, &line);
         progress_end(&line);
         printf("%zu words, %zu different\n", added, table.count);
-        status = report(chosen, client, &table, &flight, clock_us() - started_us);
+        status = report(chosen, client, &table, flight, clock_us() - ready_us);
     } else {
-        calls_finish(&flight);
+        calls_finish(flight);
+    }
+    words_fini(&table);
+    return status;
+}
+
+static int count(const settings *chosen, gr_client *client, text *from)
+{
+    calls flight = {0};
+    int status = EXIT_DIFFERENT;
+
+    if (calls_init(&flight, gr_client_caller(client), chosen->in_flight)) {
+        status = count_with(&flight, chosen, client, from);
+    } else {
+        (void)out_of_memory();
     }
     calls_fini(&flight);
-    words_fini(&table);
     return status;
 }
 
