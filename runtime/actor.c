@@ -233,6 +233,10 @@ static void release_free(gri_actor *actor)
     do {
         gri_note *note = NULL;
 
+        if (actor->status != GRI_FREE) { /* claimed anew, and somebody has moved in meanwhile */
+            gri_actor_schedule(actor);
+            return;
+        }
         drain_mailbox(actor);
         while ((note = next_note(actor)) != NULL) {
             gri_watch_handle(actor, note);
@@ -306,8 +310,10 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     if (actor->props.type_name == NULL) {
         actor->props.type_name = "actor";
     }
-    actor->mailbox.limit =
-        props->mailbox_limit == 0 ? GR_MAILBOX_LIMIT_DEFAULT : props->mailbox_limit;
+    atomic_store_explicit(&actor->mailbox.limit,
+                          props->mailbox_limit == 0 ? GR_MAILBOX_LIMIT_DEFAULT
+                                                    : props->mailbox_limit,
+                          memory_order_relaxed); /* published with the pid */
     actor->status = GRI_STARTING;
     actor->reason = GR_REASON_STOPPED;
     actor->name = take_name;
@@ -318,8 +324,9 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     atomic_store_explicit(&actor->room_wanted, false,
                           memory_order_relaxed); /* nobody knows it yet */
     gri_mailbox_block(&actor->mailbox, false);
-    /* Release: askers of this generation find all of the above. */
-    atomic_store_explicit(&actor->asked, (uint64_t)generation << 32, memory_order_release);
+    /* Askers of this generation find all of the above. Sequentially consistent: whoever stops the system either sees it
+     * here, or is seen by the spawner's second look at the phase. */
+    atomic_store_explicit(&actor->asked, (uint64_t)generation << 32, memory_order_seq_cst);
 }
 
 static void abort_start(gri_actor *actor);
@@ -380,6 +387,10 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
         LIST_INSERT_HEAD(&parent->children, actor, sibling);
     }
     *out_pid = pid;
+    if (atomic_load_explicit(&sys->phase, memory_order_seq_cst) !=
+        GRI_PHASE_UP) { /* see settle_new() */
+        gri_actor_ask(actor, pid.generation, GRI_ASKED_STOP);
+    }
     gri_actor_finish_turn(actor);
     return GR_OK;
 }
@@ -592,6 +603,8 @@ static bool handle_notes(gri_actor *actor)
 /* Gives the claim back when there is nothing to do; false: there is, and it is still held. */
 static bool release(gri_actor *actor)
 {
+    bool more = false;
+
     /* Relaxed: looked at again below. */
     if (actor->notes_taken != NULL ||
         atomic_load_explicit(&actor->notes, memory_order_relaxed) != NULL || is_asked(actor)) {
@@ -600,10 +613,12 @@ static bool release(gri_actor *actor)
     if (!gri_mailbox_release(&actor->mailbox)) {
         return false;
     }
-    /* Who told it something while the claim was held left it to us; acquire pairs with the teller's release. */
-    return (atomic_load_explicit(&actor->notes, memory_order_acquire) == NULL &&
-            !is_asked(actor)) ||
-           !gri_mailbox_claim(&actor->mailbox);
+    /* Who told it something while the claim was held left it to us; acquire pairs with the teller's release. A sender
+     * that waits for room has looked for it after it had said so, or is seen here: sequentially consistent. */
+    more = atomic_load_explicit(&actor->notes, memory_order_acquire) != NULL || is_asked(actor) ||
+           (atomic_load_explicit(&actor->room_wanted, memory_order_seq_cst) &&
+            gri_mailbox_has_room(&actor->mailbox));
+    return !more || !gri_mailbox_claim(&actor->mailbox);
 }
 
 static void poison(gri_actor *actor, gr_msg *msg)
@@ -632,10 +647,6 @@ static void handle_message(gri_actor *actor, gr_msg *msg)
         return;
     }
     gri_context_run_receive(actor, msg);
-    /* Relaxed: a sender that wants room sets it before it looks for room again. */
-    if (__builtin_expect(atomic_load_explicit(&actor->room_wanted, memory_order_relaxed), 0)) {
-        gri_room_serve(actor);
-    }
 }
 
 void gri_actor_run(gri_actor *actor)
@@ -644,17 +655,22 @@ void gri_actor_run(gri_actor *actor)
     gri_worker *worker = gri_this_thread.worker;
     uint32_t left = sys->throughput;
 
-    if (actor->status == GRI_FREE) {
-        release_free(actor);
-        return;
-    }
     for (;;) {
         gr_msg *msg = NULL;
+
+        if (actor->status == GRI_FREE) { /* also when it was given back and claimed anew below */
+            release_free(actor);
+            return;
+        }
 
         /* Release: the monitor, which acquires it, reads the actor's pid. */
         atomic_store_explicit(&worker->running, actor, memory_order_release);
         if (!handle_notes(actor) || step_life(actor)) {
             return;
+        }
+        /* Relaxed: it is looked at again when the claim is given back. */
+        if (__builtin_expect(atomic_load_explicit(&actor->room_wanted, memory_order_relaxed), 0)) {
+            gri_room_serve(actor);
         }
         if (may_handle(actor)) {
             if (left == 0) {

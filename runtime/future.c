@@ -31,6 +31,22 @@ static void unlock(gr_future *future)
                                memory_order_release); /* publishes what was written under it */
 }
 
+/* One more holder, unless the last one has let go: then the object is on its way to another occupant. */
+static bool hold(gr_future *future)
+{
+    unsigned refs =
+        atomic_load_explicit(&future->refs, memory_order_relaxed); /* the swap checks it */
+
+    do {
+        if (refs == 0) {
+            return false;
+        }
+        /* Relaxed: the lock, which the last holder takes too, orders all else. */
+    } while (!atomic_compare_exchange_weak_explicit(&future->refs, &refs, refs + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
 /* Completes it, with a message or with a bare code; false when it was complete, and then `reply` stays the caller's. */
 static bool complete(gr_future *future, uint32_t generation, gr_msg *reply, gr_err code)
 {
@@ -40,7 +56,8 @@ static bool complete(gr_future *future, uint32_t generation, gr_msg *reply, gr_e
     lock(future);
     /* Relaxed: changes only under the lock. */
     if (future->done ||
-        atomic_load_explicit(&future->base.generation, memory_order_relaxed) != generation) {
+        atomic_load_explicit(&future->base.generation, memory_order_relaxed) != generation ||
+        !hold(future)) { /* held while we tell */
         unlock(future);
         return false;
     }
@@ -50,8 +67,6 @@ static bool complete(gr_future *future, uint32_t generation, gr_msg *reply, gr_e
     fn = future->fn;
     fn_arg = future->fn_arg;
     future->fn = NULL;
-    (void)atomic_fetch_add_explicit(&future->refs, 1,
-                                    memory_order_relaxed); /* ours, while we tell */
     for (;;) {
         gri_wait *wait = TAILQ_FIRST(&future->waits);
         bool claimed = false;

@@ -28,7 +28,8 @@
 typedef struct gri_mailbox {
     /* Written by any sender. */
     _Atomic uint64_t word;
-    uint32_t limit; /* fixed while the actor lives */
+    _Atomic uint32_t
+        limit; /* fixed while the actor lives; late senders to the last one may read it */
     uint32_t unused;
     /* Only the worker that runs the actor writes these. */
     gr_msg *oldest;           /* taken, in order */
@@ -57,6 +58,13 @@ static inline uint64_t gri_mailbox_depth(const gri_mailbox *box)
     return count > handled ? count - handled : 0;
 }
 
+/* Whether a message would be taken now, as seen by anybody. */
+static inline bool gri_mailbox_has_room(const gri_mailbox *box)
+{
+    return gri_mailbox_depth(box) <
+           atomic_load_explicit(&box->limit, memory_order_relaxed); /* a number */
+}
+
 /* Pushes a message nobody else holds. `force`: beyond the limit too. Any thread. */
 static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, bool force)
 {
@@ -67,9 +75,12 @@ static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, bool forc
     do {
         uint64_t count = gri_mailbox_count(old);
 
+        uint32_t limit = atomic_load_explicit(
+            &box->limit, memory_order_relaxed); /* a number, publishes nothing */
+
         /* `handled` is set back before the word at a take, so at worst the mailbox looks fuller than it is. */
-        if (__builtin_expect(count >= box->limit, 0) && !force &&
-            count - atomic_load_explicit(&box->handled, memory_order_relaxed) >= box->limit) {
+        if (__builtin_expect(count >= limit, 0) && !force &&
+            count - atomic_load_explicit(&box->handled, memory_order_relaxed) >= limit) {
             return GRI_PUSH_FULL;
         }
         msg->block.next = (gri_block *)gri_mailbox_newest(old);
@@ -183,7 +194,7 @@ static inline bool gri_mailbox_release(gri_mailbox *box)
         }
         /* Release: publishes this run to the next one, which claims with acquire. Acquire: a signal that was pushed
          * before its sender found the claim held is seen by the look that follows. */
-    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_acq_rel,
+    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_seq_cst,
                                                     memory_order_relaxed));
     return true;
 }

@@ -36,7 +36,7 @@ static bool serve_one(gri_room_stripe *stripe, gri_actor *actor, gr_err code)
     if (waiter == NULL) {
         /* Relaxed: a waiter sets it under this lock before it looks for room a last time. */
         atomic_store_explicit(&actor->room_wanted, false, memory_order_relaxed);
-    } else if (code == GR_OK && gri_mailbox_depth(&actor->mailbox) >= actor->mailbox.limit) {
+    } else if (code == GR_OK && !gri_mailbox_has_room(&actor->mailbox)) {
         waiter = NULL;
     } else {
         TAILQ_REMOVE(&stripe->waits, waiter, link);
@@ -83,8 +83,10 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, i
         return GRI_FAIL(err, "cannot wait for room in a mailbox");
     }
     (void)pthread_mutex_lock(&stripe->lock);
-    /* Sequentially consistent, so that it comes before the last look: the worker that makes room after that look sees it. */
+    /* Sequentially consistent, both: either this last look finds the room that the worker has made, or the worker, when it
+     * gives the actor back, finds that room is wanted. */
     atomic_store_explicit(&actor->room_wanted, true, memory_order_seq_cst);
+    (void)atomic_load_explicit(&actor->mailbox.word, memory_order_seq_cst);
     /* Acquire: as a send does. */
     dead = atomic_load_explicit(&actor->base.generation, memory_order_acquire) != to.generation;
     if (!dead) {
