@@ -14,6 +14,7 @@
 #include <granary/runtime_spi.h>
 
 #include <gri/fail.h>
+#include <gri/mem.h>
 
 static int64_t leave_by(gri_membership *m)
 {
@@ -44,13 +45,18 @@ static void undo(gri_membership *m, gri_shard_ref *drained, size_t count)
  * When it fails, nobody knows whose they are, so they stay drained. */
 static gr_err give_some(gri_membership *m, size_t *out_count)
 {
-    gri_shard_ref drained[GRI_DRAIN_SHARDS_MAX];
-    gri_shard_ref given[GRI_DRAIN_SHARDS_MAX];
+    gri_shard_ref *drained = gri_calloc(2 * (size_t)GRI_DRAIN_SHARDS_MAX, sizeof(*drained));
+    gri_shard_ref *given = drained + GRI_DRAIN_SHARDS_MAX;
     gri_view_event event = {.kind = GRI_VIEW_GIVE, .node = m->self.node};
-    gri_view *view = gri_membership_newest(m, NULL); /* lends the names of tables */
+    gri_view *view = NULL; /* lends the names of tables */
     size_t count = 0;
-    gr_err err = gri_view_to_give(view, m->self.node, drained, GRI_DRAIN_SHARDS_MAX, &count);
+    gr_err err = GR_OK;
 
+    if (drained == NULL) {
+        return GRI_FAIL(GR_ENOMEM, "draining shards");
+    }
+    view = gri_membership_newest(m, NULL);
+    err = gri_view_to_give(view, m->self.node, drained, GRI_DRAIN_SHARDS_MAX, &count);
     if (err == GR_OK && count > 0) {
         m->events->drain(m->events_self, drained, count);
         memcpy(given, drained, count * sizeof(*given));
@@ -61,6 +67,7 @@ static gr_err give_some(gri_membership *m, size_t *out_count)
         }
     }
     gri_view_unref(view);
+    gri_free(drained);
     if (err == GR_OK) {
         *out_count = count;
     }

@@ -1,7 +1,7 @@
 /*
  * The actor that watches others. In each quarter of a lease it reads the leases of the next three
- * members in the ring of node ids; one that has been quiet for half a lease does not count, so that
- * when neighbours die together somebody still looks beyond them. A lease whose record has not changed
+ * members in the ring of node ids; one that was not seen to renew, or has been quiet for half a lease,
+ * does not count, so that when neighbours die together somebody still looks beyond them. A lease whose record has not changed
  * for its lease and a margin *since this node first saw that revision, by this node's clock* is
  * compare-and-set to "fenced" at that very revision: a conflict means that its holder lives, success
  * that it can never renew again and has stopped by its own clock (lease.c says why). Then, and only
@@ -126,10 +126,13 @@ static void judge(fence_round *round, uint64_t node, const gr_coordinator_answer
     }
     if (last != NULL && last->revision == look.revision) {
         look.quiet_ms = last->quiet_ms + counted_ms(m, look.looked_ms - last->looked_ms);
+        look.renews = last->renews;
+    } else {
+        look.renews = last != NULL;
     }
     round->looked[round->looked_count] = look;
     round->looked_count++;
-    round->alive += look.quiet_ms < look.lease_ms / 2;
+    round->alive += look.renews && look.quiet_ms < look.lease_ms / 2;
     if (look.quiet_ms >= quiet_limit_ms(look.lease_ms)) {
         end_lease(m, &look);
     } else {

@@ -39,6 +39,7 @@ typedef struct gri_watched_lease {
     int64_t looked_ms; /* this node's clock at the look */
     int64_t quiet_ms;  /* of this node's time since the revision was first seen, at most */
     int64_t lease_ms;  /* as the record says */
+    bool renews;       /* this node has seen the revision change */
 } gri_watched_lease;
 
 struct gri_membership {

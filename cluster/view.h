@@ -56,10 +56,11 @@ typedef struct gri_table {
     gri_shard *shards; /* shards_count of the view */
 } gri_table;
 
-/* Names one shard of one table. */
+/* Names one shard of one table, as it is owned under an epoch. */
 typedef struct gri_shard_ref {
     const char *table;
     uint32_t shard;
+    uint64_t epoch;
 } gri_shard_ref;
 
 /* Immutable once made; shared by reference. */
@@ -90,7 +91,8 @@ typedef enum gri_view_event_kind {
     GRI_VIEW_LEAVE,   /* `node` acts no more: it goes; shards that it still has get new owners */
     GRI_VIEW_FENCED,  /* `node` has been fenced: as LEAVE */
     GRI_VIEW_LEAVING, /* `node` begins to leave: it should own nothing from now on */
-    GRI_VIEW_GIVE     /* `node` has drained `given` and gives each shard to who should own it now */
+    GRI_VIEW_GIVE     /* `node` has drained `given`, each under its epoch, and gives each shard to
+                         who should own it now */
 } gri_view_event_kind;
 
 typedef struct gri_view_event {
@@ -106,7 +108,7 @@ typedef struct gri_view_event {
  * The view after an event; NULL in *out_view with GR_OK when the event changes nothing. `view`
  * NULL: JOIN founds one with `shards_count` and `founded`. Errors: GR_EMISMATCH another
  * shards_count or protocol (both named), GR_EEXIST the node is a member, GR_ENOTFOUND it is none,
- * GR_EINVAL GIVE by who does not own a shard or a member that cannot be, GR_EFULL too many members,
+ * GR_EINVAL GIVE by who does not own a shard under that epoch, or a member that cannot be, GR_EFULL too many members,
  * GR_ENOMEM.
  */
 gr_err gri_view_next(const gri_view *view, const gri_view_event *event, uint32_t shards_count,

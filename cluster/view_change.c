@@ -9,6 +9,8 @@
  * ours). If it is still on its way, its revision is either still the newest, then our next attempt is
  * at that same revision and one of the two wins; or it is not, then it can only fail. So an owner that
  * has tried to give a shard takes it up again only by a view with a revision beyond all its attempts.
+ * And a shard that was given and has come back meanwhile, because its new owner died, is not the one
+ * that was drained: it has another epoch, and is not given by the attempts that are still to come.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -167,6 +169,7 @@ static bool is_void(const gri_view_event *event, gr_err err)
     }
 }
 
+/* Those that are still this node's under the epoch under which it has drained them. */
 static void keep_own(const gri_view *view, gri_view_event *event, gri_shard_ref *given)
 {
     size_t kept = 0;
@@ -176,7 +179,8 @@ static void keep_own(const gri_view *view, gri_view_event *event, gri_shard_ref 
         const gri_shard *shards = gri_view_shards(view, given[i].table);
 
         if (shards != NULL && given[i].shard < view->shards_count &&
-            shards[given[i].shard].owner == event->node) {
+            shards[given[i].shard].owner == event->node &&
+            shards[given[i].shard].epoch == given[i].epoch) {
             given[kept] = given[i];
             kept++;
         }

@@ -178,9 +178,12 @@ static gr_err give_one(gri_view *view, const gri_view_event *event, const gri_sh
     gri_table *table = (gri_table *)gri_view_find_table(view, given->table);
 
     if (table == NULL || given->shard >= view->shards_count ||
-        table->shards[given->shard].owner != event->node) {
-        return GRI_FAIL(GR_EINVAL, "shard %u of '%s' is not node %016" PRIx64 "'s to give",
-                        given->shard, given->table, event->node);
+        table->shards[given->shard].owner != event->node ||
+        table->shards[given->shard].epoch != given->epoch) {
+        return GRI_FAIL(GR_EINVAL,
+                        "shard %u of '%s' under epoch %" PRIu64 " is not node %016" PRIx64
+                        "'s to give",
+                        given->shard, given->table, given->epoch, event->node);
     }
     set_owner(&table->shards[given->shard], owners[given->shard], event->wall_ms);
     return GR_OK;

@@ -261,7 +261,7 @@ gr_err gri_view_to_give(const gri_view *view, uint64_t node, gri_shard_ref *out_
         err = gri_view_plan(view, table, owners);
         for (shard = 0; err == GR_OK && count < room && shard < view->shards_count; shard++) {
             if (table->shards[shard].owner == node && owners[shard] != node) {
-                out_shards[count] = (gri_shard_ref){table->name, shard};
+                out_shards[count] = (gri_shard_ref){table->name, shard, table->shards[shard].epoch};
                 count++;
             }
         }

@@ -671,7 +671,7 @@ static void drain_all(lab *l)
     gri_shard_ref refs[SHARDS];
 
     for (uint32_t i = 0; i < SHARDS; i++) {
-        refs[i] = (gri_shard_ref){"kind:probe.Probe", i};
+        refs[i] = (gri_shard_ref){"kind:probe.Probe", i, 0};
     }
     gri_host_drain(l->host, refs, SHARDS);
 }
@@ -694,7 +694,7 @@ static void c07_a_drain_finishes_what_runs_and_holds_what_waits(void **state)
     assert_false(gr_future_ready(waits));
     assert_int_equal(atomic_load(&l->world.deactivated[GR_DEACTIVATION_MOVED]), 1);
     for (uint32_t i = 0; i < SHARDS; i++) {
-        refs[i] = (gri_shard_ref){"kind:probe.Probe", i};
+        refs[i] = (gri_shard_ref){"kind:probe.Probe", i, 0};
     }
     gri_host_drain_undone(l->host, refs, SHARDS); /* it stays after all */
     assert_int_equal(finish(l, waits, &number), GR_OK);

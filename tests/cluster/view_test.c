@@ -225,16 +225,18 @@ static void only_members_that_host_a_kind_own_its_shards(void **state)
 static void only_its_owner_gives_a_shard_away(void **state)
 {
     gri_view *view = founded_by(5);
-    gri_shard_ref shard = {TABLE, 3};
+    gri_shard_ref shard = {TABLE, 3, gri_view_shards(view, TABLE)[3].epoch};
     gri_view_event event = {.kind = GRI_VIEW_GIVE, .node = 6, .given = &shard, .given_count = 1};
 
     (void)state;
     assert_int_equal(join(&view, 6, "", 1), GR_OK);
     assert_int_equal(step(&view, &event), GR_EINVAL);
     event.node = 5;
-    shard = (gri_shard_ref){"nobody's", 3};
+    shard.epoch++; /* that is another tenure than the one that was drained */
     assert_int_equal(step(&view, &event), GR_EINVAL);
-    shard = (gri_shard_ref){TABLE, SHARDS};
+    shard = (gri_shard_ref){"nobody's", 3, 1};
+    assert_int_equal(step(&view, &event), GR_EINVAL);
+    shard = (gri_shard_ref){TABLE, SHARDS, 1};
     assert_int_equal(step(&view, &event), GR_EINVAL);
     gri_view_unref(view);
 }
@@ -242,7 +244,7 @@ static void only_its_owner_gives_a_shard_away(void **state)
 static void a_shard_that_should_stay_is_not_given(void **state)
 {
     gri_view *view = founded_by(5);
-    gri_shard_ref shard = {TABLE, 3};
+    gri_shard_ref shard = {TABLE, 3, gri_view_shards(view, TABLE)[3].epoch};
     gri_view_event event = {.kind = GRI_VIEW_GIVE, .node = 5, .given = &shard, .given_count = 1};
     gri_view *next = view;
 
