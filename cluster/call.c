@@ -20,6 +20,7 @@
 
 #include "chain.h"
 #include "lane.h"
+#include "sim_hooks.h"
 
 enum { BACK_OFF_MS_FIRST = 5, BACK_OFF_MS_MAX = 250, BACK_OFF_DOUBLINGS = 6, DETAIL_BYTES = 160 };
 
@@ -346,7 +347,7 @@ static void on_unknown(gri_call *call, const char *text)
     (void)snprintf(more, sizeof(more), "%s of %.40s on node %016" PRIx64 ": %.*s",
                    call->method->full_name, call->message.identity, call->target, DETAIL_BYTES / 2,
                    text);
-    if ((call->method->flags & GR_METHOD_IDEMPOTENT) != 0) {
+    if ((call->method->flags & GR_METHOD_IDEMPOTENT) != 0 || gri_sim_has(GRI_SIM_RUN_TWICE)) {
         (void)pthread_mutex_lock(&call->bucket->lock);
         call->sent_unknown = true;
         (void)pthread_mutex_unlock(&call->bucket->lock);
@@ -534,9 +535,10 @@ static void send_request(gri_call *call, gr_pid to, gr_msg *take_msg)
 {
     gr_future *future = NULL;
     int64_t left_ms = call->message.deadline_ms - gr_system_now(call->exchange->sys);
-    gr_err err =
-        gr_request_future(call->exchange->sys, to, take_msg, left_ms < 1 ? 1 : left_ms, &future);
+    gr_err err = GR_OK;
 
+    left_ms = gri_sim_has(GRI_SIM_NO_DEADLINE) ? GR_FOREVER : left_ms < 1 ? 1 : left_ms;
+    err = gr_request_future(call->exchange->sys, to, take_msg, left_ms, &future);
     if (err != GR_OK) {
         call_again(call, GR_ENOTRUN, gr_err_text(err), NULL);
         return;

@@ -20,6 +20,7 @@ enum {
     CALL_HEAD_BYTES = 52,
     ANSWER_HEAD_BYTES = 48,
     SUBSCRIBE_BYTES = 17,
+    NEWS_HEAD_BYTES = 2,
     TYPE_NAME_BYTES_MAX = 512,
     LEFT_MS_MAX = INT32_MAX
 };
@@ -303,7 +304,8 @@ gr_msg *gri_answer_new(const gri_answer *answer)
     return msg;
 }
 
-/* ---- Subscribe: u8 format, u64 founded, u64 version. News: u8 format, then the view to the end.
+/* ---- Subscribe: u8 format, u64 founded, u64 version. News: u8 format, u8 unfit, then the view to
+ * the end.
  */
 
 static size_t subscribe_packed_bytes(const gr_type *type, const void *payload)
@@ -347,7 +349,7 @@ static size_t news_packed_bytes(const gr_type *type, const void *payload)
     const gri_news *news = payload;
 
     (void)type;
-    return 1 + news->count;
+    return NEWS_HEAD_BYTES + news->count;
 }
 
 static void news_pack(const gr_type *type, const void *payload, uint8_t *out)
@@ -356,7 +358,8 @@ static void news_pack(const gr_type *type, const void *payload, uint8_t *out)
 
     (void)type;
     out[0] = FORMAT;
-    (void)put(out + 1, news->bytes, news->count);
+    out[1] = news->unfit ? 1 : 0;
+    (void)put(out + NEWS_HEAD_BYTES, news->bytes, news->count);
 }
 
 static gr_err news_keep(gr_msg *msg, const uint8_t *bytes, size_t count)
@@ -370,21 +373,25 @@ static gr_err news_keep(gr_msg *msg, const uint8_t *bytes, size_t count)
 
 static gr_err news_unpack(const gr_type *type, const uint8_t *bytes, size_t count, gr_msg *msg)
 {
-    if (count < 1 || bytes[0] != FORMAT) {
+    if (count < NEWS_HEAD_BYTES || bytes[0] != FORMAT) {
         return GRI_FAIL(GR_EDECODE, "%zu bytes are not a %s of format %d", count, type->name,
                         FORMAT);
     }
-    return news_keep(msg, bytes + 1, count - 1);
+    ((gri_news *)gr_msg_payload(msg))->unfit = bytes[1] != 0;
+    return news_keep(msg, bytes + NEWS_HEAD_BYTES, count - NEWS_HEAD_BYTES);
 }
 
 static const gr_codec news_codec = {GR_CODEC_VERSION, news_packed_bytes, news_pack, news_unpack};
 
 const gr_type gri_news_type = {"granary.News", sizeof(gri_news), NULL, &news_codec, NULL};
 
-gr_msg *gri_news_new(const uint8_t *bytes, size_t count)
+gr_msg *gri_news_new(const uint8_t *bytes, size_t count, bool unfit)
 {
     gr_msg *msg = gr_msg_new(&gri_news_type);
 
+    if (msg != NULL) {
+        ((gri_news *)gr_msg_payload(msg))->unfit = unfit;
+    }
     if (msg != NULL && news_keep(msg, bytes, count) != GR_OK) {
         return gr_msg_unref(msg);
     }

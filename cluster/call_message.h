@@ -78,8 +78,10 @@ typedef struct gri_subscribe {
     uint64_t view_founded, view_version;
 } gri_subscribe;
 
-/* A view, packed; empty when the subscriber's is the newest. */
+/* A view, packed; empty when the subscriber's is the newest. `unfit`: who answers cannot know, because its lease has
+ * lapsed; ask somebody else. */
 typedef struct gri_news {
+    bool unfit;
     const uint8_t *bytes;
     size_t count;
 } gri_news;
@@ -97,7 +99,7 @@ extern const gr_type *const gri_call_types[GRI_CALL_TYPES];
  * counted by `call->sys`; NULL when out of memory. */
 gr_msg *gri_call_message_new(const gri_call_message *call);
 gr_msg *gri_answer_new(const gri_answer *answer);
-gr_msg *gri_news_new(const uint8_t *bytes, size_t count);
+gr_msg *gri_news_new(const uint8_t *bytes, size_t count, bool unfit);
 
 /* The message a call lives in. */
 gr_msg *gri_call_message_of(gri_call_message *call);

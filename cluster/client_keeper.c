@@ -60,20 +60,25 @@ static void deliver(void *self, gr_pid pid, gr_msg *take_msg)
     gr_client *client = self;
     const gri_news *news = gr_msg_read(take_msg, &gri_news_type);
     gr_future *waiting = NULL;
+    gr_msg *heard = NULL;
 
     if (news == NULL) {
         gr_dead_letter_add(client->sys, pid, take_msg, GR_DEAD_NO_ACTOR, GR_ENOTYPE);
         return;
     }
     take_view(client, news);
+    heard = news->unfit ? gr_msg_new_error(GR_EUNREACHABLE, "the lease of the node that was asked has lapsed")
+                        : gr_msg_new(&heard_type);
     (void)gr_msg_unref(take_msg);
     (void)pthread_mutex_lock(&client->lock);
     waiting = client->news;
     client->news = NULL;
     (void)pthread_mutex_unlock(&client->lock);
     if (waiting != NULL) {
-        (void)gr_future_complete(waiting, gr_msg_new(&heard_type));
+        (void)gr_future_complete(waiting, heard);
         (void)gr_future_unref(waiting);
+    } else {
+        (void)gr_msg_unref(heard);
     }
 }
 

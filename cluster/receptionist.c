@@ -17,10 +17,10 @@ static gr_msg *news_of(const gri_view *view)
     gr_msg *msg = NULL;
 
     if (view == NULL) {
-        return gri_news_new(NULL, 0);
+        return gri_news_new(NULL, 0, false);
     }
     if (gri_view_pack(view, &bytes, &count) == GR_OK) {
-        msg = gri_news_new(bytes, count);
+        msg = gri_news_new(bytes, count, false);
         gri_free(bytes);
     }
     return msg;
@@ -73,8 +73,12 @@ static void on_subscribe(gri_receptionist *receptionist, gr_pid from,
     bool has_newest = view == NULL || (view->founded == subscribe->view_founded &&
                                        view->version <= subscribe->view_version);
 
-    add_subscriber(receptionist, from.node);
-    (void)gr_send(receptionist->sys, from, news_of(has_newest ? NULL : view));
+    if (!gri_lease_gate_is_open(&receptionist->host->gate)) { /* cut off: its view may be old */
+        (void)gr_send(receptionist->sys, from, gri_news_new(NULL, 0, true));
+    } else {
+        add_subscriber(receptionist, from.node);
+        (void)gr_send(receptionist->sys, from, news_of(has_newest ? NULL : view));
+    }
     (void)gri_view_unref(view);
 }
 

@@ -12,6 +12,7 @@
 
 #define HASH_FUNCTION(key, bytes, hash) (hash) = (unsigned)XXH64((key), (bytes), 0)
 #include "activation.h"
+#include "sim_hooks.h"
 
 enum {
     RETRY_BUSY_MS = 20,
@@ -206,7 +207,7 @@ static void admit_locked(gri_slice *slice, gri_call_message *call, gri_refusals 
         refuse(refusals, call, GR_ENOTRUN, 0, "its shard belongs to another node");
         return;
     }
-    activation = find_locked(slice, key, key_bytes);
+    activation = gri_sim_has(GRI_SIM_TWO_AT_ONCE) ? NULL : find_locked(slice, key, key_bytes);
     if (activation != NULL && activation->state == GRI_ACTIVATION_ACTIVE) {
         send_locked(slice, activation, call, refusals);
     } else if (activation != NULL) {
@@ -294,6 +295,9 @@ void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *re
     struct gri_call_list held;
 
     (void)pthread_mutex_lock(&slice->lock);
+    if (ours && slice->state == GRI_SLICE_ELSEWHERE && gri_sim_has(GRI_SIM_DO_NOT_OWN)) {
+        ours = false;
+    }
     if (ours) {
         slice->state = slice->state == GRI_SLICE_ELSEWHERE ? GRI_SLICE_OWNED : slice->state;
         slice->epoch = epoch;
@@ -402,7 +406,8 @@ void gri_slice_sweep(gri_slice *slice, int64_t now_ms)
     int budget = GRI_SWEEP_BATCH;
 
     /* Relaxed: a hint; what is missed now is seen by the next sweep. */
-    if (atomic_load_explicit(&slice->oldest_ms, memory_order_relaxed) == INT64_MAX) {
+    if (atomic_load_explicit(&slice->oldest_ms, memory_order_relaxed) == INT64_MAX ||
+        gri_sim_has(GRI_SIM_STAY_AWAKE)) {
         return;
     }
     (void)pthread_mutex_lock(&slice->lock);

@@ -11,6 +11,7 @@
 #include <gri/mem.h>
 
 #include "chain.h"
+#include "sim_hooks.h"
 
 /* A timer to be started (delay_ms >= 0) or ended, in the turn's memory. */
 typedef struct gri_timer_change {
@@ -317,8 +318,14 @@ void gri_turn_exit(gr_grain *turn, const gri_answer *answer)
     gri_host *host = live->activation->slice->host;
     bool leaves = may_leave(turn);
 
+    if (gri_sim_turn_left != NULL) {
+        gri_sim_turn_left(turn, leaves);
+    }
     if (leaves) {
         let_effects_go(turn);
+    }
+    if (gri_sim_has(GRI_SIM_FORGET_DATA)) {
+        memset(live->data, 0, live->activation->hosted->data_bytes);
     }
     if (leaves && turn->ask_end) {
         int none = 0;

@@ -17,11 +17,6 @@ const gr_type probe_ask_type = GR_PROTO_TYPE("probe.Ask", Probe__Ask, probe__ask
 const gr_type probe_tell_type = GR_PROTO_TYPE("probe.Tell", Probe__Tell, probe__tell__descriptor);
 const gr_type probe_why_type = GR_PROTO_TYPE("probe.Why", Probe__Why, probe__why__descriptor);
 
-typedef struct probe_data {
-    int64_t sum;
-    char text[4096];
-} probe_data;
-
 static void present(void)
 {
 }
@@ -262,6 +257,9 @@ static gr_err activated(const void *methods, gr_grain *grain)
         return gr_fail((gr_err)PROBE_WHY_CODE, "%s will not get up", gr_grain_identity(grain));
     }
     atomic_fetch_add(&world->activated, 1);
+    if (world->on_activated != NULL) {
+        world->on_activated(world->arg, grain);
+    }
     return GR_OK;
 }
 

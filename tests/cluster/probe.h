@@ -31,7 +31,14 @@ typedef struct probe_world {
     /* Seen by a simulation; may be NULL. */
     void *arg;
     void (*on_turn)(void *arg, gr_grain *grain, int64_t number, bool begins);
+    void (*on_activated)(void *arg, gr_grain *grain);
 } probe_world;
+
+/* What an activation keeps. */
+typedef struct probe_data {
+    int64_t sum;
+    char text[400];
+} probe_data;
 
 /* The table of methods. */
 typedef struct probe_methods {
