@@ -131,11 +131,13 @@ case_a_termination_leaves_nothing_behind() {
 }
 
 case_a_node_that_dies_makes_it_fail_and_leaves_nothing_behind() {
-    local pid
+    local candidate pid=
     start_until_ready
-    pid=$(processes_of_the_case | while IFS= read -r pid; do
-        [[ $(readlink "/proc/$pid/exe") != */wordcount-node ]] || echo "$pid"
-    done | head -n 1)
+    for candidate in $(processes_of_the_case); do
+        if [[ $(readlink "/proc/$candidate/exe" || true) == */wordcount-node ]]; then
+            pid=$candidate
+        fi
+    done
     [[ -n $pid ]] || fail "no node is running"
     kill -s KILL "$pid"
     child_wait_end demo 120

@@ -55,8 +55,9 @@ run_case() {
     local name=$1 status=0 case_pid
     work=$(mktemp -d "${TMPDIR:-/tmp}/granary-case.XXXXXX")
     (
-        set -euo pipefail
+        set -Eeuo pipefail
         trap end_case EXIT
+        trap 'echo "line $LINENO: $BASH_COMMAND" >&2' ERR
         trap 'exit 143' TERM INT HUP
         "case_$name"
     ) >"$work/.stdout" 2>"$work/.stderr" &
