@@ -52,7 +52,8 @@ enum { STACK_FACTOR = 1 };
 #define VALGRIND_STACK_DEREGISTER(id)      ((void)(id))
 #endif
 
-#if defined(__x86_64__) || defined(__aarch64__)
+/* GRI_FIBER_PORTABLE asks for ucontext where there is something better, so that it can be tested there. */
+#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(GRI_FIBER_PORTABLE)
 /* Saves the registers a callee must keep on the stack, its top in *save_sp, and takes those of `restore_sp`. */
 void gri_fiber_swap(void **save_sp, void *restore_sp);
 /* Where a new fiber begins: calls gri_fiber_main with what the first swap left in a register. */
