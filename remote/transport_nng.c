@@ -58,7 +58,7 @@ struct gr_connection {
     uint8_t *buffer; /* NULL until greeted */
     size_t room;
     size_t count;
-    bool connected; /* the event has been given: peer is valid and closed is owed */
+    bool connected; /* lock: the event has been given: peer is valid and closed is owed */
     void *peer;
     /* Whoever has set `busy`, then the send callback. */
     uint8_t header[GRI_SP_HEADER_BYTES_MAX];
@@ -69,7 +69,12 @@ struct gr_connection {
     pthread_cond_t left; /* nobody is inside a submission any more */
     connection_state state;
     unsigned inside;
-    bool busy; /* a send is in flight */
+    bool busy;       /* a send is in flight */
+    bool connected;  /* the event has returned: peer is valid and closed is owed */
+    bool sent_early; /* the sent event of a send inside connected waits for connected to return */
+    void *peer;
+    bool
+        sent_early; /* ... no more, but nobody can be told before the connected event has returned */
     gr_error why;
     /* The transport's lock. */
     TAILQ_ENTRY(gr_connection) all;
@@ -236,6 +241,47 @@ static void forget_silent(gr_transport *transport, gr_connection *connection)
     pthread_mutex_unlock(&transport->lock);
 }
 
+/* Gives the connected event. A message that it sent may be out before it returns; the sent event then comes after it. */
+static void announce(gr_connection *connection)
+{
+    gr_transport *transport = connection->transport;
+    void *peer = NULL;
+    bool sent = false;
+
+    /* relaxed: the caller's own reference keeps it alive meanwhile. */
+    atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
+    peer = transport->events->connected(transport->self, connection, connection->dial_token);
+    pthread_mutex_lock(&connection->lock);
+    connection->peer = peer;
+    connection->connected = true;
+    sent = connection->sent_early && connection->state == OPEN; /* else the reaper gives it */
+    connection->busy = connection->busy && !sent;
+    connection->sent_early = false;
+    pthread_mutex_unlock(&connection->lock);
+    if (sent) {
+        transport->events->sent(transport->self, peer);
+    }
+}
+
+static void tell_connected(gr_connection *connection)
+{
+    gr_transport *transport = connection->transport;
+    void *peer = NULL;
+    bool sent_early = false;
+
+    /* relaxed: the caller's own reference keeps it alive meanwhile. */
+    atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
+    peer = transport->events->connected(transport->self, connection, connection->dial_token);
+    pthread_mutex_lock(&connection->lock);
+    connection->peer = peer;
+    connection->connected = true;
+    sent_early = connection->sent_early;
+    pthread_mutex_unlock(&connection->lock);
+    if (sent_early) {
+        transport->events->sent(transport->self, peer);
+    }
+}
+
 static bool on_greeted(gr_connection *connection)
 {
     gr_transport *transport = connection->transport;
@@ -258,11 +304,7 @@ static bool on_greeted(gr_connection *connection)
     }
     pthread_mutex_unlock(&connection->lock);
     if (open) {
-        /* relaxed: the caller's own reference keeps it alive meanwhile. */
-        atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
-        connection->peer =
-            transport->events->connected(transport->self, connection, connection->dial_token);
-        connection->connected = true;
+        announce(connection);
     }
     return open;
 }
@@ -322,6 +364,7 @@ static void on_send(void *arg)
     gr_transport *transport = connection->transport;
     int rv = nng_aio_result(connection->sending);
     connection_state state = GREETING;
+    bool early = false;
 
     if (rv != 0) {
         connection_fail_nng(connection, rv); /* the reaper gives the sent event */
@@ -333,11 +376,13 @@ static void on_send(void *arg)
     }
     pthread_mutex_lock(&connection->lock);
     state = connection->state;
-    connection->busy = state == CLOSING && connection->busy;
+    early = state == OPEN && !connection->connected;
+    connection->sent_early = early;
+    connection->busy = connection->busy && (early || state == CLOSING);
     pthread_mutex_unlock(&connection->lock);
     if (state == GREETING) {
         receive_more(connection); /* as NNG does: first say, then hear */
-    } else if (state == OPEN) {
+    } else if (state == OPEN && !early) {
         transport->events->sent(transport->self, connection->peer);
     }
 }
