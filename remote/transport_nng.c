@@ -58,8 +58,6 @@ struct gr_connection {
     uint8_t *buffer; /* NULL until greeted */
     size_t room;
     size_t count;
-    bool connected; /* lock: the event has been given: peer is valid and closed is owed */
-    void *peer;
     /* Whoever has set `busy`, then the send callback. */
     uint8_t header[GRI_SP_HEADER_BYTES_MAX];
     nng_iov rest[GR_TRANSPORT_PIECES_MAX + 1];
@@ -71,10 +69,8 @@ struct gr_connection {
     unsigned inside;
     bool busy;       /* a send is in flight */
     bool connected;  /* the event has returned: peer is valid and closed is owed */
-    bool sent_early; /* the sent event of a send inside connected waits for connected to return */
+    bool sent_early; /* a send inside that event is done; its own event waits for that one's end */
     void *peer;
-    bool
-        sent_early; /* ... no more, but nobody can be told before the connected event has returned */
     gr_error why;
     /* The transport's lock. */
     TAILQ_ENTRY(gr_connection) all;
@@ -259,25 +255,6 @@ static void announce(gr_connection *connection)
     connection->sent_early = false;
     pthread_mutex_unlock(&connection->lock);
     if (sent) {
-        transport->events->sent(transport->self, peer);
-    }
-}
-
-static void tell_connected(gr_connection *connection)
-{
-    gr_transport *transport = connection->transport;
-    void *peer = NULL;
-    bool sent_early = false;
-
-    /* relaxed: the caller's own reference keeps it alive meanwhile. */
-    atomic_fetch_add_explicit(&connection->refs, 1, memory_order_relaxed);
-    peer = transport->events->connected(transport->self, connection, connection->dial_token);
-    pthread_mutex_lock(&connection->lock);
-    connection->peer = peer;
-    connection->connected = true;
-    sent_early = connection->sent_early;
-    pthread_mutex_unlock(&connection->lock);
-    if (sent_early) {
         transport->events->sent(transport->self, peer);
     }
 }
