@@ -55,7 +55,8 @@ typedef struct gr_coordinator_ops {
     gr_err (*read)(gr_coordinator *coordinator, const char *key, int64_t timeout_ms,
                    gr_future **out_future);
     /** Sets a key that is still at `revision` (0: that does not exist); answers its new revision.
-     */
+     * The value has to differ from what is there: a store may leave the revision as it is when
+     * nothing changes. */
     gr_err (*compare_and_set)(gr_coordinator *coordinator, const char *key, uint64_t revision,
                               const uint8_t *value, size_t value_bytes, int64_t timeout_ms,
                               gr_future **out_future);
@@ -63,7 +64,7 @@ typedef struct gr_coordinator_ops {
      * there is. May answer early. */
     gr_err (*watch)(gr_coordinator *coordinator, const char *key, uint64_t revision,
                     int64_t timeout_ms, gr_future **out_future);
-    /** Removes a key that is still at `revision`. */
+    /** Removes a key that is still at `revision`; one that is not there may count as removed. */
     gr_err (*remove)(gr_coordinator *coordinator, const char *key, uint64_t revision,
                      int64_t timeout_ms, gr_future **out_future);
     /** Keeps the member visible until hide() or free(); called again with the same member when its
