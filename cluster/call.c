@@ -26,10 +26,12 @@ enum { BACK_OFF_MS_FIRST = 5, BACK_OFF_MS_MAX = 250, BACK_OFF_DOUBLINGS = 6, DET
 
 /* ---- making and freeing */
 
-static uint64_t lane_key(const gri_call_spec *spec)
+/* Differs for callers in different processes, too. */
+static uint64_t lane_key(gri_exchange *exchange, const gri_call_spec *spec)
 {
-    return XXH64(spec->identity, strlen(spec->identity),
-                 spec->kind->hash ^ spec->caller * UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t caller = (gr_system_node(exchange->sys) + spec->caller) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return XXH64(spec->identity, strlen(spec->identity), spec->kind->hash ^ caller) | 1;
 }
 
 /* Identity, chain and packed request in one block behind the call. */
@@ -91,8 +93,8 @@ gr_err gri_call_new(gri_exchange *exchange, const gri_call_spec *spec, gri_call 
     call->method = spec->method;
     call->details_type = spec->details_type;
     call->started_ms = gr_system_now(exchange->sys);
-    call->lane_key = lane_key(spec);
-    call->bucket = &exchange->buckets[call->lane_key % GRI_EXCHANGE_BUCKETS];
+    call->lane_key = lane_key(exchange, spec);
+    call->bucket = &exchange->buckets[(call->lane_key >> 8) % GRI_EXCHANGE_BUCKETS];
     call->wait_for_host = spec->wait_for_host;
     call->ordered = spec->ordered;
     err = call_fill(call, spec, request_bytes);
@@ -567,6 +569,9 @@ static void call_send(gri_call *call, const gri_view *view)
     message.attempt = call->attempt;
     message.view_founded = view->founded;
     message.view_version = view->version;
+    (void)pthread_mutex_lock(&call->bucket->lock);
+    gri_lane_stamp_locked(call, &message);
+    (void)pthread_mutex_unlock(&call->bucket->lock);
     msg = gri_call_message_new(&message);
     if (msg == NULL) {
         call_again(call, GR_ENOMEM, "out of memory", NULL);

@@ -65,6 +65,7 @@ typedef struct gri_call {
     gr_error last;         /* why it has not run yet */
     bool sent_unknown;     /* an earlier attempt may have run */
     gr_future *under_way;  /* the attempt */
+    uint64_t place;        /* in the lane */
     struct gri_lane *lane; /* NULL: no order to keep */
     TAILQ_ENTRY(gri_call) all;
     TAILQ_ENTRY(gri_call) in_lane;

@@ -17,7 +17,7 @@
 
 enum {
     FORMAT = 1,
-    CALL_HEAD_BYTES = 52,
+    CALL_HEAD_BYTES = 76,
     ANSWER_HEAD_BYTES = 48,
     SUBSCRIBE_BYTES = 17,
     NEWS_HEAD_BYTES = 2,
@@ -25,9 +25,9 @@ enum {
     LEFT_MS_MAX = INT32_MAX
 };
 
-/* ---- Call: u8 format, u8 flags, u8 hops, u8 zero, u32 attempt, u64 kind, u64 method, u64 founded,
- * u64 version, u32 milliseconds left, u16 bytes of identity, u16 bytes of headers (skipped), u32
- * bytes of chain; then identity, headers, chain, and the request to the end. */
+/* ---- Call: u8 format, u8 flags, u8 hops, u8 zero, u32 attempt, u64 kind, u64 method, u64 founded, u64 version,
+ * u32 milliseconds left, u16 bytes of identity, u16 bytes of headers (skipped), u32 bytes of chain, u64 lane, u64 place,
+ * u64 first place; then identity, headers, chain, and the request to the end. */
 
 static size_t call_packed_bytes(const gr_type *type, const void *payload)
 {
@@ -72,6 +72,9 @@ static void call_pack(const gr_type *type, const void *payload, uint8_t *out)
     gri_put_u16(out + 44, (uint16_t)identity_bytes);
     gri_put_u16(out + 46, 0);
     gri_put_u32(out + 48, (uint32_t)call->chain_bytes);
+    gri_put_u64(out + 52, call->lane);
+    gri_put_u64(out + 60, call->place);
+    gri_put_u64(out + 68, call->first_place);
     at = put(at, call->identity, identity_bytes);
     at = put(at, call->chain, call->chain_bytes);
     (void)put(at, call->bytes, call->count);
@@ -112,6 +115,9 @@ static gr_err call_unpack(const gr_type *type, const uint8_t *bytes, size_t coun
     identity_bytes = gri_read_u16(&in);
     header_bytes = gri_read_u16(&in);
     call->chain_bytes = gri_read_u32(&in);
+    call->lane = gri_read_u64(&in);
+    call->place = gri_read_u64(&in);
+    call->first_place = gri_read_u64(&in);
     if (!in.ok || format != FORMAT || identity_bytes + header_bytes > in.left ||
         call->chain_bytes > in.left - identity_bytes - header_bytes) {
         return GRI_FAIL(GR_EDECODE, "%zu bytes are not a %s of format %d", count, type->name,
@@ -171,6 +177,9 @@ gr_msg *gri_call_message_new(const gri_call_message *call)
     copy->method = call->method;
     copy->view_founded = call->view_founded;
     copy->view_version = call->view_version;
+    copy->lane = call->lane;
+    copy->place = call->place;
+    copy->first_place = call->first_place;
     copy->sys = call->sys;
     copy->deadline_ms = call->deadline_ms;
     copy->identity = (const char *)block;

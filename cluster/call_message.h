@@ -26,7 +26,11 @@ typedef struct gri_call_message {
     uint8_t flags;
     uint8_t hops; /* how often a node handed it on */
     uint32_t attempt;
-    uint64_t kind, method;               /* hashes */
+    uint64_t kind, method; /* hashes */
+    /* The order of calls of one caller to one grain (lane.h): which line this call stands in, its place
+     * there, and the first place that is still taken. Lane 0: no order to keep. */
+    uint64_t lane;
+    uint64_t place, first_place;
     uint64_t view_founded, view_version; /* the newest view the caller knows */
     gr_system *sys; /* by whose clock the deadline is; the wire carries what is left */
     int64_t deadline_ms;
@@ -38,6 +42,7 @@ typedef struct gri_call_message {
     /* Only on the node that hosts the grain; written by its receptionist, then by the activation.
      */
     gr_pid reply_to;
+    bool ahead; /* its caller knows a newer view than this node did when it came */
     struct gri_host *host; /* set while somebody owes the caller an answer */
     struct gri_activation
         *activation; /* a reference, counted as pending, while it waits there or runs */

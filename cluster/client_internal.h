@@ -26,7 +26,6 @@ struct gr_client {
     gr_pid inbox;  /* the process at the well-known slot, where views arrive */
     gr_pid keeper; /* the actor */
     gr_future *keeper_ended;
-    int64_t connect_ms; /* only the keeper */
     pthread_mutex_t lock;
     gr_client_state state; /* lock */
     bool closing;          /* lock */

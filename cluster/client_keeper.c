@@ -14,10 +14,11 @@
 #include "client_internal.h"
 
 enum {
-    LOOK_MS = 1000,   /* between two looks at a gateway that answers */
-    AGAIN_MS = 100,   /* ... when none does, doubled up to LOOK_MS */
-    CONNECT_MS = 200, /* in the first round; each round that finds nobody has more patience */
-    CONNECT_MS_MAX = 3000,
+    LOOK_MS = 1000, /* between two looks at a gateway that answers */
+    AGAIN_MS = 100, /* ... when none does, doubled up to LOOK_MS */
+    CONNECT_MS = 3000,
+    FIND_MS = 1500, /* for the first answer of any of them */
+    SCOUTS_MAX = 32,
     ANSWER_MS = 1000,
     READ_MS = 2000,
     POKES_APART_MS = 20
@@ -55,36 +56,42 @@ static void take_view(gr_client *client, const gri_news *news)
     (void)gri_view_unref(view);
 }
 
+/* A node has answered that is fit: it is the gateway, unless there is one. */
+static void hear(gr_client *client, uint64_t node)
+{
+    gr_future *word = NULL;
+
+    (void)pthread_mutex_lock(&client->lock);
+    word = client->news;
+    client->news = NULL;
+    client->gateway = client->gateway == 0 ? node : client->gateway;
+    (void)pthread_mutex_unlock(&client->lock);
+    if (word != NULL) {
+        (void)gr_future_complete(word, gr_msg_new(&heard_type));
+        (void)gr_future_unref(word);
+    }
+}
+
 static void deliver(void *self, gr_pid pid, gr_msg *take_msg)
 {
     gr_client *client = self;
     const gri_news *news = gr_msg_read(take_msg, &gri_news_type);
-    gr_future *waiting = NULL;
-    gr_msg *heard = NULL;
+    uint64_t from = gr_msg_sender(take_msg).node;
 
     if (news == NULL) {
         gr_dead_letter_add(client->sys, pid, take_msg, GR_DEAD_NO_ACTOR, GR_ENOTYPE);
         return;
     }
     take_view(client, news);
-    heard = news->unfit ? gr_msg_new_error(GR_EUNREACHABLE, "the lease of the node that was asked has lapsed")
-                        : gr_msg_new(&heard_type);
-    (void)gr_msg_unref(take_msg);
-    (void)pthread_mutex_lock(&client->lock);
-    waiting = client->news;
-    client->news = NULL;
-    (void)pthread_mutex_unlock(&client->lock);
-    if (waiting != NULL) {
-        (void)gr_future_complete(waiting, heard);
-        (void)gr_future_unref(waiting);
-    } else {
-        (void)gr_msg_unref(heard);
+    if (!news->unfit && from != 0) {
+        hear(client, from);
     }
+    (void)gr_msg_unref(take_msg);
 }
 
 static const gr_process_ops inbox_ops = {GR_PROCESS_VERSION, "client", deliver, NULL};
 
-/* ---- asking a node */
+/* ---- asking nodes */
 
 static gr_msg *subscribe_message(gr_client *client)
 {
@@ -101,107 +108,136 @@ static gr_msg *subscribe_message(gr_client *client)
     return msg;
 }
 
-/* Subscribes, again or for the first time, and waits for any word of it. */
-static gr_err ask(gr_client *client, uint64_t node)
+/* The next word of any node that is fit to be a gateway; NULL when out of memory. */
+static gr_future *expect_word(gr_client *client)
 {
-    gr_future *news = NULL;
-    gr_msg *msg = NULL;
-    gr_err err = gr_future_new(client->sys, GR_FOREVER, &news);
+    gr_future *word = NULL;
 
-    if (err != GR_OK) {
-        return err;
+    if (gr_future_new(client->sys, GR_FOREVER, &word) != GR_OK) {
+        return NULL;
     }
     (void)pthread_mutex_lock(&client->lock);
     (void)gr_future_unref(client->news);
-    client->news = gr_future_ref(news);
+    client->news = gr_future_ref(word);
     (void)pthread_mutex_unlock(&client->lock);
-    err = gr_send(client->sys, gr_pid_well_known(node, GR_SLOT_CLUSTER), subscribe_message(client));
-    if (err == GR_OK) {
-        err = gr_await(news, ANSWER_MS, &msg);
-    }
+    return word;
+}
+
+static gr_err await_word(gr_future *take_word, int64_t timeout_ms)
+{
+    gr_msg *msg = NULL;
+    gr_err err = gr_await(take_word, timeout_ms, &msg);
+
     (void)gr_msg_unref(msg);
-    (void)gr_future_unref(news);
+    (void)gr_future_unref(take_word);
     return err;
 }
 
-/* Makes the node at an address the gateway, if it answers. */
-static bool try_address(gr_client *client, const char *address)
+/* Asks the gateway again. */
+static bool ask_gateway(gr_client *client, uint64_t gateway)
 {
-    uint64_t node = 0;
-    gr_err err = gr_remote_connect(client->remote, address, client->connect_ms, &node);
-    gr_error why;
+    gr_future *word = gateway == 0 ? NULL : expect_word(client);
 
-    if (err == GR_OK) {
-        err = ask(client, node);
-    }
-    if (err != GR_OK) {
-        why = *gr_last_error();
-        gri_client_failed(client, &why);
+    if (word == NULL) {
         return false;
     }
-    (void)pthread_mutex_lock(&client->lock);
-    client->gateway = node;
-    (void)pthread_mutex_unlock(&client->lock);
-    return true;
+    if (gr_send(client->sys, gr_pid_well_known(gateway, GR_SLOT_CLUSTER),
+                subscribe_message(client)) != GR_OK) {
+        (void)gr_future_unref(word);
+        return false;
+    }
+    return await_word(word, ANSWER_MS) == GR_OK;
 }
 
-/* ---- whom to ask */
+/* ---- scouts: each connects to one address and subscribes there; the first node to answer becomes the gateway */
 
-/* Any member of a view but one, beginning anywhere. */
-static bool try_members(gr_client *client, const gri_view *view, uint64_t but)
+typedef struct scout {
+    gr_client *client;
+    char address[GR_ADDRESS_BYTES_MAX];
+} scout;
+
+static gr_err scout_goes(gr_context *ctx, void *state, const gr_msg *msg)
 {
-    size_t start = 0;
+    scout *self = state;
+    uint64_t node = 0;
 
-    if (view == NULL || view->members_count == 0) {
-        return false;
+    (void)msg;
+    if (gr_remote_connect(self->client->remote, self->address, CONNECT_MS, &node) == GR_OK) {
+        (void)gr_send(self->client->sys, gr_pid_well_known(node, GR_SLOT_CLUSTER),
+                      subscribe_message(self->client));
+    } else {
+        gr_error why = *gr_last_error();
+
+        gri_client_failed(self->client, &why);
     }
-    start = gr_system_random(client->sys) % view->members_count;
-    for (size_t i = 0; i < view->members_count; i++) {
+    gr_send_stop(self->client->sys, gr_context_self(ctx));
+    return GR_OK;
+}
+
+static void send_scout(gr_context *ctx, gr_client *client, const char *address)
+{
+    gr_props props = {.type_name = "client scout",
+                      .receive = scout_goes,
+                      .arg_free = gri_free,
+                      .mailbox_limit = 4};
+    scout *self = gri_calloc(1, sizeof(*self));
+    gr_pid pid;
+
+    if (self == NULL || gr_context_children(ctx) >= SCOUTS_MAX) {
+        gri_free(self);
+        return;
+    }
+    self->client = client;
+    (void)snprintf(self->address, sizeof(self->address), "%s", address);
+    props.arg = self;
+    if (gr_spawn_child(ctx, &props, NULL, &pid) == GR_OK) {
+        (void)gr_send(client->sys, pid, gr_msg_new(&heard_type));
+    }
+}
+
+/* To members of a view but one, beginning anywhere. */
+static void send_to_members(gr_context *ctx, gr_client *client, const gri_view *view, uint64_t but)
+{
+    size_t start = view == NULL || view->members_count == 0
+                       ? 0
+                       : gr_system_random(client->sys) % view->members_count;
+
+    for (size_t i = 0; view != NULL && i < view->members_count; i++) {
         const gri_member *member = &view->members[(start + i) % view->members_count];
 
-        if (member->node != but && try_address(client, member->address)) {
-            return true;
+        if (member->node != but) {
+            send_scout(ctx, client, member->address);
         }
     }
-    return false;
 }
 
-static bool try_addresses(gr_client *client)
+static void send_to_addresses(gr_context *ctx, gr_client *client)
 {
-    size_t start = 0;
+    size_t start =
+        client->addresses_count == 0 ? 0 : gr_system_random(client->sys) % client->addresses_count;
     const char *at = client->addresses;
 
-    if (client->addresses_count == 0) {
-        return false;
-    }
-    start = gr_system_random(client->sys) % client->addresses_count;
     for (size_t i = 0; i < start; i++) {
         at += strlen(at) + 1;
     }
     for (size_t i = 0; i < client->addresses_count; i++) {
-        if (*at == '\0') {
-            at = client->addresses;
-        }
-        if (try_address(client, at)) {
-            return true;
-        }
+        at = *at == '\0' ? client->addresses : at;
+        send_scout(ctx, client, at);
         at += strlen(at) + 1;
     }
-    return false;
 }
 
-static bool try_coordinator(gr_client *client)
+/* To the members that the coordinator knows of. */
+static void send_by_coordinator(gr_context *ctx, gr_client *client)
 {
     gr_future *future = NULL;
     gr_msg *msg = NULL;
     gri_view *view = NULL;
     const gr_coordinator_answer *answer = NULL;
-    gr_error why;
     gr_err err = GR_OK;
-    bool found = false;
 
     if (client->coordinator == NULL) {
-        return false;
+        return;
     }
     err = client->coordinator_ops->read(client->coordinator, GRI_VIEW_KEY, READ_MS, &future);
     if (err == GR_OK) {
@@ -214,43 +250,46 @@ static bool try_coordinator(gr_client *client)
         err = gri_view_unpack(answer->value, answer->value_bytes, &view);
     }
     if (err != GR_OK) {
-        why = *gr_last_error();
+        gr_error why = *gr_last_error();
+
         gri_client_failed(client, &why);
     }
-    found = try_members(client, view, 0);
+    send_to_members(ctx, client, view, 0);
     (void)gri_view_unref(view);
     (void)gr_msg_unref(msg);
     (void)gr_future_unref(future);
-    return found;
 }
 
-static bool find_gateway(gr_client *client, uint64_t but)
+static bool find_gateway(gr_context *ctx, gr_client *client, uint64_t but)
 {
+    gr_future *word = expect_word(client);
     gri_view *view = gri_view_cell_read(&client->exchange->view);
-    bool found = try_members(client, view, but) || try_addresses(client) || try_coordinator(client);
 
+    if (word != NULL) {
+        send_to_members(ctx, client, view, but);
+        send_to_addresses(ctx, client);
+        send_by_coordinator(ctx, client);
+    }
     (void)gri_view_unref(view);
-    client->connect_ms = found ? CONNECT_MS : client->connect_ms * 2;
-    client->connect_ms = client->connect_ms > CONNECT_MS_MAX ? CONNECT_MS_MAX : client->connect_ms;
-    return found;
+    return word != NULL && await_word(word, FIND_MS) == GR_OK;
 }
 
 /* ---- the actor */
 
-static bool look_after_gateway(gr_client *client)
+static bool look_after_gateway(gr_context *ctx, gr_client *client)
 {
     uint64_t gateway = 0;
 
     (void)pthread_mutex_lock(&client->lock);
     gateway = client->gateway;
     (void)pthread_mutex_unlock(&client->lock);
-    if (gateway != 0 && ask(client, gateway) == GR_OK) {
+    if (ask_gateway(client, gateway)) {
         return true;
     }
     (void)pthread_mutex_lock(&client->lock);
     client->gateway = 0;
     (void)pthread_mutex_unlock(&client->lock);
-    return find_gateway(client, gateway);
+    return find_gateway(ctx, client, gateway);
 }
 
 static bool knows_cluster(gr_client *client)
@@ -284,7 +323,7 @@ static gr_err on_message(gr_context *ctx, void *state, const gr_msg *msg)
     if (now == NULL || (now->number != 0 && now->number != self->looks)) {
         return GR_OK; /* an older timer: a poke came in between */
     }
-    if (look_after_gateway(client) && knows_cluster(client)) {
+    if (look_after_gateway(ctx, client) && knows_cluster(client)) {
         self->again_ms = AGAIN_MS;
         gri_client_go(client, GR_CLIENT_READY);
     } else {
@@ -305,7 +344,6 @@ static gr_err on_start(gr_context *ctx, void *state)
     keeper *self = state;
 
     self->client = gr_context_arg(ctx);
-    self->client->connect_ms = CONNECT_MS;
     self->again_ms = AGAIN_MS;
     return look_again(ctx, self, 0);
 }

@@ -28,6 +28,7 @@ typedef struct gri_exchange_bucket {
     pthread_mutex_t lock;
     struct gri_calls calls; /* lock; all that are not over, each with a reference */
     struct gri_lane *lanes; /* lock; by key */
+    uint64_t places;        /* lock; given out so far, to calls in all lanes */
 } gri_exchange_bucket;
 
 typedef struct gri_exchange_events {

@@ -150,6 +150,7 @@ gr_err gri_host_new(const gri_host_options *options, gr_kind *const *kinds, gri_
     host->passivate_least_ms = INT64_MAX / 4;
     gri_slice_init(&host->stateless, host);
     gri_lease_gate_init(&host->gate, options->sys, options->may_act, options->may_act_self);
+    gri_lines_init(&host->lines);
     (void)pthread_mutex_init(&host->orphans_lock, NULL);
     STAILQ_INIT(&host->orphans);
     gr_alarm_init(&host->sweep, host->sys, on_sweep, host);
@@ -239,6 +240,7 @@ gri_host *gri_host_free(gri_host *take_host)
         gri_free(host->tables[i].slices);
     }
     gri_lease_gate_fini(&host->gate);
+    gri_lines_fini(&host->lines);
     (void)pthread_mutex_destroy(&host->orphans_lock);
     gri_free(host->tables);
     gri_free(host->kinds);
@@ -315,6 +317,9 @@ void gri_host_refuse(gri_host *host, gri_call_message *call, gr_err code, uint32
     answer.view_founded = view == NULL ? 0 : view->founded;
     answer.view_version = view == NULL ? 0 : view->version;
     (void)gri_view_unref(view);
+    if (code == GR_ENOTRUN || code == GR_EBUSY) {
+        gri_lines_refused(&host->lines, call);
+    }
     if ((call->flags & GRI_CALL_ONE_WAY) != 0 && code == GR_ENOTRUN) {
         hand_on(host, call, answer.owner);
     }
@@ -341,6 +346,7 @@ void gri_host_call_dropped(gri_call_message *call)
     gri_orphan *orphan = NULL;
 
     call->host = NULL;
+    gri_lines_refused(&host->lines, call);
     gri_activation_release(call);
     orphan = gr_pid_is_null(reply_to) ? NULL : gri_alloc(sizeof(*orphan));
     if (orphan == NULL) {
@@ -471,13 +477,22 @@ static gri_slice *slice_of(gri_host *host, gri_call_message *call)
                 ->slices[gri_grain_hash(call->hosted->info, call->identity) % host->shards];
 }
 
-/* The caller knows a newer view than we do: we should, too. */
-static void look_for_view(gri_host *host, const gri_call_message *call)
+/* Whether the caller knows a newer view than we do; then we should, too. */
+static bool is_ahead(gri_host *host, const gri_call_message *call)
 {
-    if (host->exchange->events != NULL && call->view_version != 0) {
+    gri_view *view = NULL;
+    bool ahead = false;
+
+    if (call->view_version != 0 && host->exchange->events != NULL) {
+        view = gri_view_cell_read(&host->exchange->view);
+        ahead = gri_view_is_older(view, call->view_founded, call->view_version);
+        (void)gri_view_unref(view);
+    }
+    if (ahead) {
         host->exchange->events->newer_view(host->exchange->events_self, call->view_founded,
                                            call->view_version);
     }
+    return ahead;
 }
 
 void gri_host_take_call(gri_host *host, gr_msg *take_msg)
@@ -502,7 +517,7 @@ void gri_host_take_call(gri_host *host, gr_msg *take_msg)
         (void)gr_msg_unref(take_msg);
         return;
     }
-    look_for_view(host, call);
+    call->ahead = is_ahead(host, call);
     gri_refusals_init(&refusals);
     gri_slice_admit(slice_of(host, call), call, &refusals);
     gri_host_refuse_all(host, &refusals);
@@ -604,8 +619,13 @@ static void on_sweep(void *arg)
     gri_slice *slice = NULL;
 
     for (size_t i = 0; (slice = slice_at(host, i)) != NULL; i++) {
-        gri_slice_sweep(slice, now_ms);
+        gri_refusals refusals;
+
+        gri_refusals_init(&refusals);
+        gri_slice_sweep(slice, now_ms, &refusals);
+        gri_host_refuse_all(host, &refusals);
     }
+    gri_lines_sweep(&host->lines, now_ms);
     gr_alarm_set(&host->sweep, now_ms + host->sweep_ms);
 }
 

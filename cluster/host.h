@@ -11,6 +11,7 @@
 #include "exchange.h"
 #include "kind_internal.h"
 #include "lease_gate.h"
+#include "lines.h"
 #include "slice.h"
 
 enum { GRI_ACTIVATIONS_MAX_DEFAULT = 1000000, GRI_DRAIN_MS_DEFAULT = 5000 };
@@ -76,6 +77,7 @@ typedef struct gri_host {
     gri_slice stateless;
     /* Any thread. */
     gri_lease_gate gate;
+    gri_lines lines;
     atomic_uint_fast64_t activations;
     atomic_uint_fast32_t next_stateless;
     atomic_bool leaving; /* grains end because the node stops, not because their shard moves */

@@ -51,8 +51,11 @@ static void on_lapsed(void *self)
 {
     gri_incarnation *incarnation = self;
 
-    gr_system_log(incarnation->sys, GR_LOG_WARN, "GR-NODE-LEASE-LAPSED",
-                  "the lease has lapsed: no turns until the coordinator answers again");
+    /* Relaxed: only for what is said. A node that has left has given its lease back on purpose. */
+    if (!atomic_load_explicit(&incarnation->host->leaving, memory_order_relaxed)) {
+        gr_system_log(incarnation->sys, GR_LOG_WARN, "GR-NODE-LEASE-LAPSED",
+                      "the lease has lapsed: no turns until the coordinator answers again");
+    }
 }
 
 static void on_regained(void *self)
@@ -341,18 +344,54 @@ gr_err gri_incarnation_start(const gr_node_options *options, const char *listen,
 
 /* ---- the end */
 
-/* Lets time go by, in threads as in the stepper. */
-static void wait_ms(gr_system *sys, int64_t ms)
+void gri_incarnation_wait(gri_incarnation *incarnation, int64_t ms)
 {
     gr_future *moment = NULL;
     gr_msg *msg = NULL;
 
-    if (gr_future_new(sys, ms, &moment) == GR_OK) {
+    if (gr_future_new(incarnation->sys, ms, &moment) == GR_OK) {
         if (gr_await(moment, GR_FOREVER, &msg) == GR_OK) {
             msg = gr_msg_unref(msg);
         }
         (void)gr_future_unref(moment);
     }
+}
+
+/* Whether the node owns all of a table that the plan gives it. */
+static bool owns_its_part(const gri_view *view, const char *name, uint64_t node)
+{
+    const gri_table *table = NULL;
+    uint64_t *plan = NULL;
+    bool owns = true;
+
+    for (size_t i = 0; i < view->tables_count; i++) {
+        if (strcmp(view->tables[i].name, name) == 0) {
+            table = &view->tables[i];
+        }
+    }
+    plan = table == NULL ? NULL : gri_alloc(view->shards_count * sizeof(*plan));
+    if (plan == NULL || gri_view_plan(view, table, plan) != GR_OK) {
+        gri_free(plan);
+        return false;
+    }
+    for (uint32_t i = 0; i < view->shards_count; i++) {
+        owns = owns && (plan[i] != node || table->shards[i].owner == node);
+    }
+    gri_free(plan);
+    return owns;
+}
+
+bool gri_incarnation_is_ready(gri_incarnation *incarnation)
+{
+    const gri_host *host = incarnation->host;
+    gri_view *view = gri_view_cell_read(&incarnation->exchange->view);
+    bool ready = view != NULL && view->settled && may_act(incarnation);
+
+    for (size_t i = 0; ready && i < host->tables_count; i++) {
+        ready = owns_its_part(view, host->tables[i].name, host->node);
+    }
+    (void)gri_view_unref(view);
+    return ready;
 }
 
 /* Those who have not heard yet that this node has left still call it, and are told who owns their grains now. */
@@ -371,7 +410,7 @@ static void wait_until_quiet(gri_incarnation *incarnation)
         if (now_ms - since_ms >= QUIET_MS || now_ms >= limit_ms) {
             return;
         }
-        wait_ms(incarnation->sys, QUIET_LOOK_MS);
+        gri_incarnation_wait(incarnation, QUIET_LOOK_MS);
     }
 }
 

@@ -47,6 +47,11 @@ void gri_incarnation_stop(gri_incarnation *incarnation);
 void gri_incarnation_crash(gri_incarnation *incarnation);
 gri_incarnation *gri_incarnation_free(gri_incarnation *take_incarnation);
 
+/* Whether it owns what it should by the newest view. */
+bool gri_incarnation_is_ready(gri_incarnation *incarnation);
+/* Lets time go by, in threads as in the stepper. */
+void gri_incarnation_wait(gri_incarnation *incarnation, int64_t ms);
+
 bool gri_incarnation_is_fenced(gri_incarnation *incarnation);
 int64_t gri_incarnation_lease_left_ms(gri_incarnation *incarnation);
 

@@ -47,6 +47,7 @@ gr_err gri_lane_join_locked(gri_call *call)
     }
     call->lane = lane;
     if (lane != NULL) {
+        call->place = ++call->bucket->places;
         TAILQ_INSERT_TAIL(&lane->calls, call, in_lane);
     }
     return GR_OK;
@@ -64,6 +65,15 @@ void gri_lane_leave_locked(gri_call *call)
     if (TAILQ_EMPTY(&lane->calls)) {
         HASH_DELETE(hh, call->bucket->lanes, lane);
         gri_free(lane);
+    }
+}
+
+void gri_lane_stamp_locked(const gri_call *call, gri_call_message *message)
+{
+    if (call->lane != NULL) {
+        message->lane = call->lane_key;
+        message->place = call->place;
+        message->first_place = TAILQ_FIRST(&call->lane->calls)->place;
     }
 }
 

@@ -14,7 +14,7 @@
 
 #include "node_internal.h"
 
-enum { AGAIN_MS_FIRST = 200, AGAIN_MS_MAX = 5000 };
+enum { AGAIN_MS_FIRST = 200, AGAIN_MS_MAX = 5000, READY_LOOK_MS = 20 };
 
 static gri_exchange *exchange_of_node(gr_caller *caller)
 {
@@ -265,6 +265,36 @@ gr_err gr_node_stop(gr_node *node, int64_t timeout_ms)
     why = *gr_last_error();
     end_life(node);
     return err == GR_OK ? GR_OK : gr_error_set(err, why.file, why.line, "%s", why.text);
+}
+
+/* The life that lasts now, or NULL. It stays valid memory until the node is freed. */
+static gri_incarnation *current_of(gr_node *node)
+{
+    gri_incarnation *current = NULL;
+
+    (void)pthread_mutex_lock(&node->lock);
+    current = node->current;
+    (void)pthread_mutex_unlock(&node->lock);
+    return current;
+}
+
+gr_err gr_node_wait_ready(gr_node *node, int64_t timeout_ms)
+{
+    int64_t waited_ms = 0;
+
+    for (;;) {
+        gri_incarnation *current = current_of(node);
+
+        if (current != NULL && gri_incarnation_is_ready(current)) {
+            return GR_OK;
+        }
+        if (current == NULL || waited_ms >= timeout_ms) {
+            return GRI_FAIL(GR_ETIMEDOUT, "shards are still moving after %lld ms",
+                            (long long)waited_ms);
+        }
+        gri_incarnation_wait(current, READY_LOOK_MS);
+        waited_ms += READY_LOOK_MS;
+    }
 }
 
 void gri_node_crash(gr_node *node)

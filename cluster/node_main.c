@@ -15,7 +15,15 @@
 #include "node_flags.h"
 #include "node_internal.h"
 
-enum { EXIT_LEFT = 0, EXIT_TROUBLE = 1, EXIT_WRONG_USE = 2, KINDS_MAX = 256, STOP_MS = 30000 };
+enum {
+    EXIT_LEFT = 0,
+    EXIT_TROUBLE = 1,
+    EXIT_WRONG_USE = 2,
+    KINDS_MAX = 256,
+    STOP_MS = 30000,
+    READY_LOOKS = 300,
+    READY_LOOK_MS = 100
+};
 
 static const char *program_of(char **argv)
 {
@@ -95,10 +103,29 @@ static void wait_for_the_end(gr_node *node, const sigset_t *signals)
     }
 }
 
+/* Until the node has the shards it should have, for a time, and not when it is to end already. */
+static void wait_until_ready(gr_node *node)
+{
+    for (int i = 0; i < READY_LOOKS; i++) {
+        sigset_t pending;
+
+        if (gr_node_wait_ready(node, READY_LOOK_MS) == GR_OK) {
+            return;
+        }
+        if (sigpending(&pending) == 0 &&
+            (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1)) {
+            return;
+        }
+    }
+    log_line(NULL, GR_LOG_WARN, "GR-NODE-UNSETTLED",
+             "shards are still moving, going on all the same");
+}
+
 static int run(const char *program, gr_node *node, const sigset_t *signals)
 {
     sigset_t impatience;
 
+    wait_until_ready(node);
     (void)printf("granary: ready at %s node=%016" PRIx64 " cluster=%s\n", gr_node_address(node),
                  gr_system_node(gr_node_system(node)), node->options.cluster);
     (void)fflush(stdout);

@@ -10,6 +10,15 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
+/* Who sent it is how a client knows whom it has heard. */
+static gr_msg *signed_news(const gri_receptionist *receptionist, gr_msg *news)
+{
+    if (news != NULL) {
+        gr_msg_set_sender(news, receptionist->pid);
+    }
+    return news;
+}
+
 static gr_msg *news_of(const gri_view *view)
 {
     uint8_t *bytes = NULL;
@@ -74,10 +83,12 @@ static void on_subscribe(gri_receptionist *receptionist, gr_pid from,
                                        view->version <= subscribe->view_version);
 
     if (!gri_lease_gate_is_open(&receptionist->host->gate)) { /* cut off: its view may be old */
-        (void)gr_send(receptionist->sys, from, gri_news_new(NULL, 0, true));
+        (void)gr_send(receptionist->sys, from,
+                      signed_news(receptionist, gri_news_new(NULL, 0, true)));
     } else {
         add_subscriber(receptionist, from.node);
-        (void)gr_send(receptionist->sys, from, news_of(has_newest ? NULL : view));
+        (void)gr_send(receptionist->sys, from,
+                      signed_news(receptionist, news_of(has_newest ? NULL : view)));
     }
     (void)gri_view_unref(view);
 }
@@ -95,7 +106,7 @@ void gri_receptionist_tell(gri_receptionist *receptionist, const gri_view *view)
         memcpy(nodes, receptionist->subscribers, count * sizeof(*nodes));
     }
     (void)pthread_mutex_unlock(&receptionist->lock);
-    news = nodes == NULL || count == 0 ? NULL : news_of(view);
+    news = nodes == NULL || count == 0 ? NULL : signed_news(receptionist, news_of(view));
     for (size_t i = 0; news != NULL && i < count; i++) {
         (void)gr_send(receptionist->sys, gr_pid_well_known(nodes[i], GR_SLOT_CLUSTER),
                       gr_msg_ref(news));

@@ -26,9 +26,11 @@ void gri_refusals_init(gri_refusals *refusals)
     STAILQ_INIT(refusals);
 }
 
-static void refuse(gri_refusals *refusals, gri_call_message *call, gr_err code,
+/* Remembered at once, under the slice's lock: a younger call of the same line must not get past it. */
+static void refuse(gri_slice *slice, gri_refusals *refusals, gri_call_message *call, gr_err code,
                    uint32_t retry_after_ms, const char *text)
 {
+    gri_lines_refused(&slice->host->lines, call);
     call->refused = code;
     call->retry_after_ms = retry_after_ms;
     call->refused_text = text;
@@ -46,6 +48,7 @@ void gri_slice_init(gri_slice *slice, struct gri_host *host)
     TAILQ_INIT(&slice->idle_order);
     STAILQ_INIT(&slice->held);
     atomic_init(&slice->oldest_ms, INT64_MAX);
+    atomic_init(&slice->awaiting_ms, 0);
     (void)pthread_mutex_init(&slice->lock, NULL);
 }
 
@@ -148,11 +151,11 @@ static size_t make_key(const gri_call_message *call, char key[KEY_BYTES_MAX])
 
 /* ---- taking calls */
 
-static void hold_locked(struct gri_call_list *list, uint32_t *count, uint32_t limit,
-                        gri_call_message *call, gri_refusals *refusals)
+static void hold_locked(gri_slice *slice, struct gri_call_list *list, uint32_t *count,
+                        uint32_t limit, gri_call_message *call, gri_refusals *refusals)
 {
     if (*count >= limit) {
-        refuse(refusals, call, GR_EBUSY, RETRY_HELD_MS,
+        refuse(slice, refusals, call, GR_EBUSY, RETRY_HELD_MS,
                "too many calls wait for its grain to move or to wake up");
         return;
     }
@@ -166,7 +169,7 @@ static void send_locked(gri_slice *slice, gri_activation *activation, gri_call_m
     /* Relaxed: only grows under this lock, and who looks at it for zero holds the lock too. */
     if (atomic_load_explicit(&activation->pending, memory_order_relaxed) + activation->held_count >=
         activation->hosted->mailbox_limit) {
-        refuse(refusals, call, GR_EBUSY, RETRY_BUSY_MS, "too many calls wait for its grain");
+        refuse(slice, refusals, call, GR_EBUSY, RETRY_BUSY_MS, "too many calls wait for its grain");
         return;
     }
     touch_locked(slice, activation);
@@ -185,16 +188,31 @@ static void begin_locked(gri_slice *slice, gri_call_message *call, const char *k
 
     /* Relaxed: a limit, not an order. */
     if (atomic_load_explicit(&host->activations, memory_order_relaxed) >= host->activations_max) {
-        refuse(refusals, call, GR_EBUSY, RETRY_FULL_MS,
+        refuse(slice, refusals, call, GR_EBUSY, RETRY_FULL_MS,
                "its node holds as many activations as it may");
         return;
     }
     activation = add_locked(slice, (gri_hosted_kind *)(uintptr_t)call->hosted, key, key_bytes);
     if (activation == NULL) {
-        refuse(refusals, call, GR_EBUSY, RETRY_BUSY_MS, "its node is out of memory");
+        refuse(slice, refusals, call, GR_EBUSY, RETRY_BUSY_MS, "its node is out of memory");
         return;
     }
     send_locked(slice, activation, call, refusals);
+}
+
+/* It is not ours by the view we know; its caller may know a newer one. */
+static void admit_elsewhere_locked(gri_slice *slice, gri_call_message *call, gri_refusals *refusals)
+{
+    if (!call->ahead) {
+        refuse(slice, refusals, call, GR_ENOTRUN, 0, "its shard belongs to another node");
+        return;
+    }
+    if (STAILQ_EMPTY(&slice->held)) {
+        /* Relaxed: a hint for the sweep. */
+        atomic_store_explicit(&slice->awaiting_ms, gr_system_now(slice->host->sys),
+                              memory_order_relaxed);
+    }
+    hold_locked(slice, &slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
 }
 
 static void admit_locked(gri_slice *slice, gri_call_message *call, gri_refusals *refusals)
@@ -203,18 +221,23 @@ static void admit_locked(gri_slice *slice, gri_call_message *call, gri_refusals 
     size_t key_bytes = make_key(call, key);
     gri_activation *activation = NULL;
 
+    if (!gri_lines_admit(&slice->host->lines, call, gr_system_now(slice->host->sys))) {
+        refuse(slice, refusals, call, GR_ENOTRUN, 0,
+               "an older call of the same caller was refused");
+        return;
+    }
     if (slice->state == GRI_SLICE_ELSEWHERE) {
-        refuse(refusals, call, GR_ENOTRUN, 0, "its shard belongs to another node");
+        admit_elsewhere_locked(slice, call, refusals);
         return;
     }
     activation = gri_sim_has(GRI_SIM_TWO_AT_ONCE) ? NULL : find_locked(slice, key, key_bytes);
     if (activation != NULL && activation->state == GRI_ACTIVATION_ACTIVE) {
         send_locked(slice, activation, call, refusals);
     } else if (activation != NULL) {
-        hold_locked(&activation->held, &activation->held_count, activation->hosted->mailbox_limit,
-                    call, refusals);
+        hold_locked(slice, &activation->held, &activation->held_count,
+                    activation->hosted->mailbox_limit, call, refusals);
     } else if (slice->state == GRI_SLICE_DRAINING) {
-        hold_locked(&slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
+        hold_locked(slice, &slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
     } else {
         begin_locked(slice, call, key, key_bytes, refusals);
     }
@@ -234,6 +257,7 @@ static void admit_held_locked(gri_slice *slice, struct gri_call_list *held, gri_
 
     while ((call = STAILQ_FIRST(held)) != NULL) {
         STAILQ_REMOVE_HEAD(held, waiting);
+        call->ahead = false; /* it has waited for a view once */
         admit_locked(slice, call, refusals);
     }
 }
@@ -275,7 +299,8 @@ static void revoke_all_locked(gri_slice *slice, gri_refusals *refusals)
         remove_locked(slice, activation);
         while ((call = STAILQ_FIRST(&activation->held)) != NULL) {
             STAILQ_REMOVE_HEAD(&activation->held, waiting);
-            hold_locked(&slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
+            hold_locked(slice, &slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call,
+                        refusals);
         }
         activation->held_count = 0;
         gr_send_stop(slice->host->sys, activation->pid);
@@ -288,6 +313,7 @@ static void take_held_locked(gri_slice *slice, struct gri_call_list *out_held)
     STAILQ_INIT(out_held);
     STAILQ_CONCAT(out_held, &slice->held);
     slice->held_count = 0;
+    atomic_store_explicit(&slice->awaiting_ms, 0, memory_order_relaxed); /* a hint for the sweep */
 }
 
 void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *refusals)
@@ -299,11 +325,12 @@ void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *re
         ours = false;
     }
     if (ours) {
-        slice->state = slice->state == GRI_SLICE_ELSEWHERE ? GRI_SLICE_OWNED : slice->state;
         slice->epoch = epoch;
     } else if (slice->state != GRI_SLICE_ELSEWHERE) {
         revoke_all_locked(slice, refusals);
-        slice->state = GRI_SLICE_ELSEWHERE;
+    }
+    if (slice->state == GRI_SLICE_ELSEWHERE || !ours) {
+        slice->state = ours ? GRI_SLICE_OWNED : GRI_SLICE_ELSEWHERE;
         take_held_locked(slice, &held);
         admit_held_locked(slice, &held, refusals);
     }
@@ -399,12 +426,30 @@ static bool is_idle_locked(const gri_activation *activation)
            atomic_load_explicit(&activation->pending, memory_order_relaxed) == 0;
 }
 
-void gri_slice_sweep(gri_slice *slice, int64_t now_ms)
+/* The newer view that callers spoke of has not come. */
+static void sweep_awaiting(gri_slice *slice, int64_t now_ms, gri_refusals *refusals)
+{
+    struct gri_call_list held;
+    int64_t since_ms = atomic_load_explicit(&slice->awaiting_ms, memory_order_relaxed); /* a hint */
+
+    if (since_ms == 0 || since_ms + GRI_SLICE_AWAIT_MS > now_ms) {
+        return;
+    }
+    (void)pthread_mutex_lock(&slice->lock);
+    if (slice->state == GRI_SLICE_ELSEWHERE) {
+        take_held_locked(slice, &held);
+        admit_held_locked(slice, &held, refusals);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+}
+
+void gri_slice_sweep(gri_slice *slice, int64_t now_ms, gri_refusals *refusals)
 {
     gri_activation *activation = NULL;
     gri_activation *next = NULL;
     int budget = GRI_SWEEP_BATCH;
 
+    sweep_awaiting(slice, now_ms, refusals);
     /* Relaxed: a hint; what is missed now is seen by the next sweep. */
     if (atomic_load_explicit(&slice->oldest_ms, memory_order_relaxed) == INT64_MAX ||
         gri_sim_has(GRI_SIM_STAY_AWAKE)) {
@@ -506,8 +551,8 @@ void gri_slice_park(gri_activation *activation, gri_call_message *call, gri_refu
     if (activation->state == GRI_ACTIVATION_GONE) {
         admit_locked(slice, call, refusals);
     } else {
-        hold_locked(&activation->held, &activation->held_count, activation->hosted->mailbox_limit,
-                    call, refusals);
+        hold_locked(slice, &activation->held, &activation->held_count,
+                    activation->hosted->mailbox_limit, call, refusals);
     }
     (void)pthread_mutex_unlock(&slice->lock);
 }

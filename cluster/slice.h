@@ -24,7 +24,7 @@
 struct gri_activation;
 struct gri_host;
 
-enum { GRI_SLICE_HELD_MAX = 10000, GRI_SWEEP_BATCH = 512 };
+enum { GRI_SLICE_HELD_MAX = 10000, GRI_SWEEP_BATCH = 512, GRI_SLICE_AWAIT_MS = 500 };
 
 typedef enum gri_slice_state {
     GRI_SLICE_ELSEWHERE = 0,
@@ -38,13 +38,16 @@ typedef struct gri_slice {
     struct gri_host *host;
     atomic_int_fast64_t
         oldest_ms; /* when the first of `idle_order` was called last; INT64_MAX: it is empty */
+    atomic_int_fast64_t awaiting_ms; /* since when calls are held while ELSEWHERE; 0: none are */
     pthread_mutex_t lock;
     /* lock */
     gri_slice_state state;
     uint64_t epoch;
     struct gri_activation *table;      /* by kind and identity */
     struct gri_activations idle_order; /* least recently called first; without those asked to end */
-    struct gri_call_list held;         /* while DRAINING, of grains without an activation */
+    /* While DRAINING, of grains without an activation; while ELSEWHERE, of callers who know a newer
+     * view, until it is known here, too. */
+    struct gri_call_list held;
     uint32_t held_count;
     gr_future *drained; /* completes when the table is empty */
 } gri_slice;
@@ -75,8 +78,8 @@ void gri_slice_drop(gri_slice *slice, gri_refusals *refusals);
 /* After a crash of its system: what is left is forgotten without telling anybody. */
 void gri_slice_forget_all(gri_slice *slice);
 
-/* Asks those idle for too long to end. */
-void gri_slice_sweep(gri_slice *slice, int64_t now_ms);
+/* Asks those idle for too long to end; refuses what has waited too long for a newer view. */
+void gri_slice_sweep(gri_slice *slice, int64_t now_ms, gri_refusals *refusals);
 /* Asks the longest idle one to end; false: none is idle. */
 bool gri_slice_evict(gri_slice *slice);
 

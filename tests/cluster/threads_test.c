@@ -75,7 +75,8 @@ static int teardown(void **state)
 static void start_node(lab *l, int i)
 {
     gr_node_options options = {.coordinator = l->coordinator, .lease_ms = 1000, .shards = 16};
-    gr_kind *kinds[] = {gr_kind_new(&probe_kind, &l->methods[i]), gr_kind_new(&probe_shared, &l->methods[i]), NULL};
+    gr_kind *kinds[] = {gr_kind_new(&probe_kind, &l->methods[i]),
+                        gr_kind_new(&probe_shared, &l->methods[i]), NULL};
 
     options.system.workers = 2;
     options.system.log = log_line;
@@ -93,7 +94,8 @@ static void start_client(lab *l, const char *nodes)
     options.system.workers = 2;
     options.system.log = log_line;
     options.system.log_level = GR_LOG_DEBUG;
-    if (gr_client_start(&options, &l->client) != GR_OK || gr_client_wait_ready(l->client, 20000) != GR_OK) {
+    if (gr_client_start(&options, &l->client) != GR_OK ||
+        gr_client_wait_ready(l->client, 20000) != GR_OK) {
         fail_msg("client: %s", gr_last_error()->text);
     }
 }
@@ -122,7 +124,8 @@ static void *run_load(void *arg)
         (void)snprintf(identity, sizeof(identity), "t%d", grain);
         err = probe_call(mine->caller, &probe_kind, PROBE_ADD, identity, 1, 0, &sum);
         if (err != GR_OK) {
-            (void)snprintf(mine->error, sizeof(mine->error), "%s: %s", gr_err_name(err), gr_last_error()->text);
+            (void)snprintf(mine->error, sizeof(mine->error), "%s: %s", gr_err_name(err),
+                           gr_last_error()->text);
         } else {
             mine->adds[grain]++;
         }
@@ -179,8 +182,11 @@ static void c01_three_nodes_and_a_client_run_every_call_once(void **state)
             adds += loads[i].adds[grain];
         }
         (void)snprintf(identity, sizeof(identity), "t%d", grain);
-        assert_int_equal(probe_call(gr_client_caller(l->client), &probe_kind, PROBE_GET, identity, 0, 0, &sum), GR_OK);
-        assert_true(sum <= adds && sum > 0); /* less where its shard moved while the nodes came: it has no store */
+        assert_int_equal(
+            probe_call(gr_client_caller(l->client), &probe_kind, PROBE_GET, identity, 0, 0, &sum),
+            GR_OK);
+        assert_true(sum <= adds &&
+                    sum > 0); /* less where its shard moved while the nodes came: it has no store */
     }
 }
 
@@ -215,7 +221,8 @@ static void a_node_shows_what_it_does(void **state)
     FILE *out = open_memstream(&text, &bytes);
 
     start_node(l, 0);
-    assert_int_equal(probe_call(gr_node_caller(l->nodes[0]), &probe_kind, PROBE_ADD, "x", 1, 0, NULL), GR_OK);
+    assert_int_equal(
+        probe_call(gr_node_caller(l->nodes[0]), &probe_kind, PROBE_ADD, "x", 1, 0, NULL), GR_OK);
     counters = gr_node_read_counters(l->nodes[0]);
     assert_int_equal(counters.members, 1);
     assert_int_equal(counters.shards_owned, 16);
@@ -251,8 +258,10 @@ static void wrong_options_are_named(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(c01_three_nodes_and_a_client_run_every_call_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(c07_a_join_and_a_polite_stop_under_load_lose_no_call, setup, teardown),
+        cmocka_unit_test_setup_teardown(c01_three_nodes_and_a_client_run_every_call_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(c07_a_join_and_a_polite_stop_under_load_lose_no_call, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_node_shows_what_it_does, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_options_are_named, setup, teardown),
     };

@@ -12,6 +12,7 @@
  *   4. every call has an outcome by its deadline
  *   5. when the faults are over, every grain answers within lease time and a second
  *   6. nothing is left over: no activation, no call, no running turn
+ *   7. calls of one caller to one grain run in the order they were made in
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -57,6 +58,7 @@ typedef struct sim_grain {
     uint64_t node;
     gri_activation *activation[NODES]; /* the last one on each node, with a reference */
     int64_t sum[NODES];                /* what that one has acknowledged */
+    int64_t last_call;                 /* the highest number that has run */
 } sim_grain;
 
 typedef struct sim {
@@ -64,6 +66,7 @@ typedef struct sim {
     uint64_t chance;
     bool verbose;
     cluster_lab lab;
+    gr_client *checker; /* a second client, whose calls do not stand in line with the others */
     sim_grain grains[GRAINS];
     sim_call calls[CALLS_MAX];
     int calls_count;
@@ -123,7 +126,8 @@ bool gri_sim_planted(gri_sim_bug bug)
     if (planted != (int)bug || now_running == NULL) {
         return false;
     }
-    return bug == GRI_SIM_TWO_AT_ONCE || bug == GRI_SIM_FORGET_DATA ? happens(now_running, 20) : true;
+    return bug == GRI_SIM_TWO_AT_ONCE || bug == GRI_SIM_FORGET_DATA ? happens(now_running, 20)
+                                                                    : true;
 }
 
 static int grain_of(const char *identity)
@@ -143,11 +147,14 @@ void gri_sim_turn_left(const struct gr_grain *turn, bool accepted)
         return;
     }
     if (activation->epoch < grain->epoch) {
-        violated(s, "1: an effect of g%d is accepted at epoch %" PRIu64 " of node %016" PRIx64 " after one at epoch %" PRIu64,
+        violated(s,
+                 "1: an effect of g%d is accepted at epoch %" PRIu64 " of node %016" PRIx64
+                 " after one at epoch %" PRIu64,
                  index, activation->epoch, node, grain->epoch);
     }
     if (activation->epoch == grain->epoch && node != grain->node) {
-        violated(s, "1: effects of g%d are accepted from two nodes at epoch %" PRIu64, index, activation->epoch);
+        violated(s, "1: effects of g%d are accepted from two nodes at epoch %" PRIu64, index,
+                 activation->epoch);
     }
     grain->epoch = activation->epoch;
     grain->node = node;
@@ -169,8 +176,8 @@ static void on_activated(void *arg, gr_grain *turn)
         return;
     }
     before = s->grains[index].activation[world];
-    if (before != NULL && before->state != GRI_ACTIVATION_GONE && before != turn->live->activation &&
-        before->slice == turn->live->activation->slice) {
+    if (before != NULL && before->state != GRI_ACTIVATION_GONE &&
+        before != turn->live->activation && before->slice == turn->live->activation->slice) {
         violated(s, "1: g%d is activated twice at once on node %d", index, world);
     }
     (void)gri_activation_unref(before);
@@ -195,13 +202,21 @@ static void on_turn(void *arg, gr_grain *turn, int64_t number, bool begins)
             if (++call->ran > 1 && call->method != PROBE_GET) {
                 violated(s, "3: call %" PRId64 " to g%d runs a second time", number, index);
             }
+            if (call->method == PROBE_ADD && number < s->grains[index].last_call) {
+                violated(s, "7: call %" PRId64 " to g%d runs after call %" PRId64, number, index,
+                         s->grains[index].last_call);
+            }
+            if (call->method == PROBE_ADD) {
+                s->grains[index].last_call = number;
+            }
             if (call->ended_ms != 0 && (call->outcome == GR_ENOTRUN || call->outcome == GR_EBUSY)) {
-                violated(s, "3: call %" PRId64 " to g%d runs after it was reported as not run", number, index);
+                violated(s, "3: call %" PRId64 " to g%d runs after it was reported as not run",
+                         number, index);
             }
         }
         if (sum != s->grains[index].sum[world]) {
-            violated(s, "2: g%d on node %d has acknowledged %" PRId64 ", but holds %" PRId64, index, world,
-                     s->grains[index].sum[world], sum);
+            violated(s, "2: g%d on node %d has acknowledged %" PRId64 ", but holds %" PRId64, index,
+                     world, s->grains[index].sum[world], sum);
         }
     } else {
         s->grains[index].sum[world] = sum;
@@ -222,12 +237,13 @@ static void on_outcome(void *arg, gr_future *future)
     call->ended_ms = now_ms;
     (void)gr_msg_unref(msg);
     s->in_flight--;
-    s->outcomes[call->outcome == GR_OK                                           ? 0
+    s->outcomes[call->outcome == GR_OK                                     ? 0
                 : call->outcome == GR_ENOTRUN || call->outcome == GR_EBUSY ? 1
-                : call->outcome == GR_EUNKNOWN                                   ? 2
-                                                                                 : 3]++;
+                : call->outcome == GR_EUNKNOWN                             ? 2
+                                                                           : 3]++;
     if (now_ms > call->deadline_ms + SLACK_MS) {
-        violated(s, "4: call %d ends %" PRId64 " ms after its deadline", number, now_ms - call->deadline_ms);
+        violated(s, "4: call %d ends %" PRId64 " ms after its deadline", number,
+                 now_ms - call->deadline_ms);
     }
     if ((call->outcome == GR_ENOTRUN || call->outcome == GR_EBUSY) && call->ran > 0) {
         violated(s, "3: call %d is reported as not run, but ran", number);
@@ -254,8 +270,9 @@ static void start_call(sim *s)
     ask.wait_ms = happens(s, 300) ? (uint32_t)pick(s, 1, 300) : 0;
     (void)snprintf(identity, sizeof(identity), "g%d", call->grain);
     s->in_flight++;
-    if (gr_call_future(gr_client_caller(s->lab.client), &probe_brief, probe_method_of(&probe_brief, call->method), identity,
-                       &ask, &options, &call->future) != GR_OK ||
+    if (gr_call_future(gr_client_caller(s->lab.client), &probe_brief,
+                       probe_method_of(&probe_brief, call->method), identity, &ask, &options,
+                       &call->future) != GR_OK ||
         gr_future_on_complete(call->future, on_outcome, call) != GR_OK) {
         violated(s, "a call cannot even be started: %s", gr_last_error()->text);
     }
@@ -317,7 +334,8 @@ static void start_node(sim *s, int node)
     s->lab.worlds[node].on_activated = on_activated;
     if (cluster_lab_start(&s->lab, node, NULL, NULL) != GR_OK) {
         say(s, gr_last_error()->text, node);
-        s->restart_ms[node] = gr_stepped_now(s->lab.stepped) + 500; /* the coordinator is away, perhaps */
+        s->restart_ms[node] =
+            gr_stepped_now(s->lab.stepped) + 500; /* the coordinator is away, perhaps */
     }
 }
 
@@ -349,7 +367,9 @@ static void set_store(sim *s, uint64_t node, const gr_memory_store_faults *fault
 
 static void disturb_network(sim *s)
 {
-    gr_memory_faults faults = {.delay_min_ms = 0, .delay_max_ms = pick(s, 1, 60), .cut_per_10000 = (uint32_t)pick(s, 0, 60)};
+    gr_memory_faults faults = {.delay_min_ms = 0,
+                               .delay_max_ms = pick(s, 1, 60),
+                               .cut_per_10000 = (uint32_t)pick(s, 0, 60)};
     char from[32];
     char to[32];
 
@@ -375,7 +395,9 @@ static void disturb_coordinator(sim *s)
                                      .lose_answer_per_10000 = (uint32_t)pick(s, 0, 1500),
                                      .unreachable = happens(s, 200)};
     int node = (int)pick(s, 0, NODES - 1);
-    uint64_t id = s->lab.nodes[node] != NULL && happens(s, 600) ? gr_system_node(gr_node_system(s->lab.nodes[node])) : 0;
+    uint64_t id = s->lab.nodes[node] != NULL && happens(s, 600)
+                      ? gr_system_node(gr_node_system(s->lab.nodes[node]))
+                      : 0;
 
     say(s, "bad coordinator", id == 0 ? -1 : node);
     set_store(s, id, &faults);
@@ -466,8 +488,10 @@ static void heal(sim *s, bool everything)
             start_node(s, i);
         } else if (s->stalled[i] && (everything || now_ms >= s->resume_ms[i])) {
             resume(s, i);
-        } else if (s->lab.nodes[i] != NULL && !s->stalled[i] && gr_node_read_counters(s->lab.nodes[i]).fenced > 0 &&
-                   s->lab.nodes[i]->current != NULL && gri_incarnation_is_fenced(s->lab.nodes[i]->current)) {
+        } else if (s->lab.nodes[i] != NULL && !s->stalled[i] &&
+                   gr_node_read_counters(s->lab.nodes[i]).fenced > 0 &&
+                   s->lab.nodes[i]->current != NULL &&
+                   gri_incarnation_is_fenced(s->lab.nodes[i]->current)) {
             say(s, "tend", i);
             forget_activations(s, i);
             (void)gri_node_tend(s->lab.nodes[i]);
@@ -486,14 +510,15 @@ static void check_answers(sim *s)
     gr_future *futures[GRAINS];
 
     for (int i = 0; i < GRAINS; i++) {
-        gr_call_options options = {.timeout_ms = AGAIN_WITHIN_MS};
+        gr_call_options options = {.timeout_ms = AGAIN_WITHIN_MS, .wait_for_host = true};
         Probe__Ask ask = PROBE__ASK__INIT;
         char identity[16];
 
         (void)snprintf(identity, sizeof(identity), "g%d", i);
         futures[i] = NULL;
-        if (gr_call_future(gr_client_caller(s->lab.client), &probe_brief, probe_method_of(&probe_brief, PROBE_GET), identity,
-                           &ask, &options, &futures[i]) != GR_OK) {
+        if (gr_call_future(gr_client_caller(s->checker), &probe_brief,
+                           probe_method_of(&probe_brief, PROBE_GET), identity, &ask, &options,
+                           &futures[i]) != GR_OK) {
             violated(s, "5: %s", gr_last_error()->text);
         }
     }
@@ -501,8 +526,8 @@ static void check_answers(sim *s)
         gr_msg *msg = NULL;
 
         if (futures[i] != NULL && gr_await(futures[i], GR_FOREVER, &msg) != GR_OK) {
-            violated(s, "5: g%d does not answer within %d ms after the faults: %.200s", i, AGAIN_WITHIN_MS,
-                     gr_last_error()->text);
+            violated(s, "5: g%d does not answer within %d ms after the faults: %.200s", i,
+                     AGAIN_WITHIN_MS, gr_last_error()->text);
         }
         (void)gr_msg_unref(msg);
         (void)gr_future_unref(futures[i]);
@@ -531,7 +556,8 @@ static void check_left_over(sim *s)
 static void check_end(sim *s)
 {
     heal(s, true);
-    for (int i = 0; i < NODES; i++) { /* a node that was fenced while the faults lasted begins its next life */
+    for (int i = 0; i < NODES;
+         i++) { /* a node that was fenced while the faults lasted begins its next life */
         heal(s, false);
     }
     check_answers(s);
@@ -560,7 +586,8 @@ static void begin(sim *s)
     for (int i = 0; i < NODES; i++) {
         start_node(s, i);
     }
-    if (cluster_lab_client(&s->lab, &s->lab.client) != GR_OK) {
+    if (cluster_lab_client(&s->lab, &s->lab.client) != GR_OK ||
+        cluster_lab_client(&s->lab, &s->checker) != GR_OK) {
         violated(s, "no client: %s", gr_last_error()->text);
     }
 }
@@ -571,6 +598,7 @@ static void end(sim *s)
         s->calls[i].future = gr_future_unref(s->calls[i].future);
     }
     s->lab.client = gr_client_free(s->lab.client);
+    s->checker = gr_client_free(s->checker);
     for (int i = 0; i < NODES; i++) {
         forget_activations(s, i);
         if (s->stalled[i]) {
@@ -607,9 +635,10 @@ static bool run(uint64_t seed, bool verbose)
     }
     fine = s->violation[0] == '\0';
     if (verbose || !fine) {
-        (void)printf("seed %" PRIu64 ": %d calls: %d replied, %d not run, %d unknown, %d other; %d faults: %s\n", seed,
-                     s->calls_count, s->outcomes[0], s->outcomes[1], s->outcomes[2], s->outcomes[3], s->faults,
-                     fine ? "fine" : s->violation);
+        (void)printf("seed %" PRIu64
+                     ": %d calls: %d replied, %d not run, %d unknown, %d other; %d faults: %s\n",
+                     seed, s->calls_count, s->outcomes[0], s->outcomes[1], s->outcomes[2],
+                     s->outcomes[3], s->faults, fine ? "fine" : s->violation);
     }
     end(s);
     now_running = NULL;
@@ -637,14 +666,16 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--verbose") == 0) {
             verbose = true;
         } else {
-            (void)fprintf(stderr, "usage: %s [--seed N | --seeds A-B] [--plant 1..7] [--verbose]\n", argv[0]);
+            (void)fprintf(stderr, "usage: %s [--seed N | --seeds A-B] [--plant 1..7] [--verbose]\n",
+                          argv[0]);
             return 2;
         }
     }
     for (uint64_t seed = from; seed <= to; seed++) {
         if (!run(seed, verbose)) {
             bad++;
-            (void)printf("replay: %s --seed %" PRIu64 "%s\n", argv[0], seed, planted != 0 ? " --plant N" : "");
+            (void)printf("replay: %s --seed %" PRIu64 "%s\n", argv[0], seed,
+                         planted != 0 ? " --plant N" : "");
             if (planted != 0) {
                 break; /* seen: that is what it was planted for */
             }

@@ -62,6 +62,17 @@ GR_API GR_MUST_CHECK gr_err gr_node_start(const gr_node_options *options,
                                           gr_kind *const *take_kinds, gr_node **out_node);
 
 /**
+ * Waits until the node has the shards that it should have, so that few grains move after this. What a
+ * readiness probe, or whoever restarts nodes one after the other, wants to know.
+ *
+ * Owns:    nothing.
+ * Errors:  GR_ETIMEDOUT shards are still moving; the node works all the same.
+ * Thread:  any but handlers.
+ * Units:   milliseconds.
+ */
+GR_API GR_MUST_CHECK gr_err gr_node_wait_ready(gr_node *node, int64_t timeout_ms);
+
+/**
  * Leaves politely: drains all shards, gives them away, leaves the cluster, and stops.
  *
  * Owns:    nothing.
