@@ -1,12 +1,13 @@
 /*
  * The actor that watches others. In each quarter of a lease it reads the leases of the next three
  * members in the ring of node ids; one that was not seen to renew, or has been quiet for half a lease,
- * does not count, so that when neighbours die together somebody still looks beyond them. A lease whose record has not changed
- * for its lease and a margin *since this node first saw that revision, by this node's clock* is
- * compare-and-set to "fenced" at that very revision: a conflict means that its holder lives, success
- * that it can never renew again and has stopped by its own clock (lease.c says why). Then, and only
- * then, the member is taken out of the view. A record that is not there counts as one at revision 0.
- * A broken connection makes this actor look at once; it never shortens the wait.
+ * does not count, so that when neighbours die together somebody still looks beyond them.
+ *
+ * A lease whose record has not changed for its lease and a margin *since this node first saw that
+ * revision, by this node's clock* is compare-and-set to "fenced" at that very revision: a conflict means
+ * that its holder lives, success that it can never renew again and has stopped by its own clock (lease.c
+ * says why). Then, and only then, the member is taken out of the view. A record that is not there counts
+ * as one at revision 0. A broken connection makes this actor look at once; it never shortens the wait.
  *
  * Time in which this node did not look counts little: after an outage of the coordinator, or when the
  * whole machine was asleep, the holders get the time to renew. So a pause costs a pause, and nobody is

@@ -124,6 +124,9 @@ gr_err gri_view_admits(const gri_view *view, uint32_t shards_count);
  */
 gr_err gri_view_plan(const gri_view *view, const gri_table *table, uint64_t *out_owners);
 
+/* Whether the view is settled and every shard is where it should be. */
+bool gri_view_at_rest(const gri_view *view);
+
 /* The plan for one shard; 0 also when out of memory. For tests and tools: computes the whole plan.
  */
 uint64_t gri_view_should_own(const gri_view *view, const char *table, uint32_t shard);

@@ -52,8 +52,10 @@ void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revis
 {
     gri_view *replaced = take_view;
     meaning what = OLD;
+    bool left = false;
 
     pthread_mutex_lock(&m->lock);
+    left = m->state == GRI_MEMBERSHIP_LEFT;
     what = meaning_of_locked(m, take_view, revision);
     if (what == NEW || what == LAST) {
         if (m->view == NULL || m->view->founded != take_view->founded) {
@@ -69,7 +71,7 @@ void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revis
         gri_membership_gone(m, "its view was lost and another has been founded");
     } else if (what == LAST) {
         gri_membership_gone(m, "the view is without it");
-    } else if (what == NEW) {
+    } else if (what == NEW && !left) {
         gri_membership_poke(m, m->voice, &gri_member_tick_type);
         gri_membership_poke(m, m->drain, &gri_member_look_type);
     }

@@ -229,6 +229,23 @@ done:
     return err;
 }
 
+bool gri_view_at_rest(const gri_view *view)
+{
+    uint64_t *owners = gri_calloc(view->shards_count, sizeof(*owners));
+    bool rests = owners != NULL && view->settled;
+    size_t i = 0;
+    uint32_t shard = 0;
+
+    for (i = 0; rests && i < view->tables_count; i++) {
+        rests = gri_view_plan(view, &view->tables[i], owners) == GR_OK;
+        for (shard = 0; rests && shard < view->shards_count; shard++) {
+            rests = view->tables[i].shards[shard].owner == owners[shard];
+        }
+    }
+    gri_free(owners);
+    return rests;
+}
+
 uint64_t gri_view_should_own(const gri_view *view, const char *table, uint32_t shard)
 {
     const gri_table *found = gri_view_find_table(view, table);

@@ -110,7 +110,9 @@ static void tell_all(gri_membership *m)
         return;
     }
     tell_view(m);
-    tell_lease(m);
+    if (state != GRI_MEMBERSHIP_LEFT) { /* a lease that was given back has not lapsed */
+        tell_lease(m);
+    }
     if (state <= GRI_MEMBERSHIP_LEAVING && now - m->shown_ms >= SHOW_MS) {
         m->shown_ms = now;
         show(m);

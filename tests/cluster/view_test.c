@@ -181,9 +181,12 @@ static void a_joiner_gets_no_shards_until_their_owners_give_them(void **state)
     uint64_t random = seed;
 
     (void)state;
+    assert_true(gri_view_at_rest(view));
     assert_int_equal(join(&view, 6, "", 1), GR_OK);
     assert_int_equal(gri_view_owned(view, 6), 0);
+    assert_false(gri_view_at_rest(view));
     give_all(&view, &random);
+    assert_true(gri_view_at_rest(view));
     assert_int_equal(gri_view_owned(view, 5), SHARDS / 2);
     assert_int_equal(gri_view_owned(view, 6), SHARDS / 2);
     gri_view_unref(view);
