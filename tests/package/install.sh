@@ -109,8 +109,8 @@ case_pkg_config_knows_every_layer() {
     [[ $(pkg-config --modversion granary) = "$(sed -nE 's/^project\(granary VERSION ([0-9.]+).*/\1/p' "$root/CMakeLists.txt")" ]]
 }
 
-# Every example is a project of its own that builds without a warning, with gcc and with clang.
-case_examples_build_against_it() {
+# Every example is a project of its own that builds without a warning, with gcc and with clang, and does what it says.
+case_examples_build_against_it_and_run() {
     install_granary
     local example name
     for example in "$root"/examples/*/CMakeLists.txt; do
@@ -122,7 +122,40 @@ case_examples_build_against_it() {
         expect_status 0 cmake -S "$example" -B "$work/$name-clang" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" \
             -DCMAKE_C_COMPILER="$(command -v clang || command -v clang-14)" -DCMAKE_C_FLAGS='-Wall -Wextra -Wconversion -Werror'
         expect_status 0 ninja -C "$work/$name-clang"
+        [[ $(type -t "try_$name") = function ]] || fail "nothing here tries the example $name"
+        "try_$name" "$work/$name"
+        "try_$name" "$work/$name-clang"
+        if [[ -f $work/$name/CTestTestfile.cmake ]]; then
+            expect_status 0 ctest --test-dir "$work/$name" --no-tests=error
+        fi
     done
+}
+
+try_actors() {
+    expect_status 0 "$1/actors"
+    [[ -s $work/out ]] || fail "the example actors says nothing"
+}
+
+try_hello() {
+    rm -f "$work/hello.db"*
+    child_start hello "$1/hello" --coordinator "sqlite:$work/hello.db"
+    child_wait_line hello '*ready*' 30 || fail "hello did not become ready: $(tail -n 3 "$work/hello.log")"
+    expect_status 0 "$1/greet" "sqlite:$work/hello.db" alice World
+    expect_text "$work/out" 'Hello World, says alice. That makes 1.'
+    expect_status 0 "$1/greet" "sqlite:$work/hello.db" alice World
+    expect_text "$work/out" 'Hello World, says alice. That makes 2.'
+    child_stop hello 30 || fail "hello did not leave politely"
+}
+
+try_wordcount() {
+    rm -f "$work/words.db"*
+    child_start words "$1/wordcount-node" --coordinator "sqlite:$work/words.db"
+    child_wait_line words '*ready*' 30 || fail "wordcount-node did not become ready: $(tail -n 3 "$work/words.log")"
+    echo 'To be, or not to be' >"$work/text"
+    expect_status 0 "$1/wordcount" --nodes "sqlite:$work/words.db" --counts "$work/counts" "$work/text"
+    [[ $(LC_ALL=C sort -k 2 "$work/counts" | tr -s ' \n' '  ' | sed 's/^ //; s/ $//') = '2 be 1 not 1 or 2 to' ]] ||
+        fail "other counts: $(tr '\n' ' ' <"$work/counts")"
+    child_stop words 30 || fail "wordcount-node did not leave politely"
 }
 
 run_cases "$@"
