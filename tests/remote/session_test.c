@@ -689,7 +689,7 @@ static void storm(world *in, uint64_t seed)
     }
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t dice = gr_stepped_random(in->stepped);
-        char from[16], to[16];
+        char from[24], to[24];
         gr_memory_faults faults = {.delay_max_ms = (int64_t)(dice % 20),
                                    .cut_per_10000 = dice % 3 == 0 ? 500 : 0,
                                    .blocked = dice % 5 == 0 && round < ROUNDS - 1};
@@ -713,7 +713,7 @@ static void storm(world *in, uint64_t seed)
     assert_int_equal(gr_memory_network_set_faults(in->network, NULL, NULL, &(gr_memory_faults){0}),
                      GR_OK);
     for (int i = 0; i < 16; i++) {
-        char from[16], to[16];
+        char from[24], to[24];
 
         (void)snprintf(from, sizeof(from), "mem://%d", i & 3);
         (void)snprintf(to, sizeof(to), "mem://%d", i >> 2);
