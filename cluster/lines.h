@@ -1,6 +1,6 @@
 /*
- * What a host remembers to keep the order of calls: for each caller's line of calls to one grain, the place of the first
- * one that it refused and that may come again. Younger calls of the line are refused until it has. Any thread; its lock is
+ * What a host remembers to keep the order of calls: for each caller's line of calls to one grain, the places of those
+ * that it refused and that may come again. Younger calls of the line are refused until they have. Any thread; its lock is
  * taken under a slice's.
  *
  * SPDX-License-Identifier: Apache-2.0

@@ -97,7 +97,7 @@ static void c01_first_calls_from_five_nodes_at_once_make_one_activation(void **s
 static void c19_a_client_calls_grains_on_every_node_from_one_address(void **state)
 {
     cluster_lab *lab = *state;
-    char identity[16];
+    char identity[24];
 
     start_nodes(lab, 3);
     start_client(lab);
@@ -191,7 +191,7 @@ typedef struct stream {
 static void stream_step(stream *s)
 {
     for (int i = 0; i < 20; i++) {
-        char identity[16];
+        char identity[24];
         Probe__Ask ask = PROBE__ASK__INIT;
         void *reply = NULL;
         gr_err err = GR_OK;
@@ -293,7 +293,7 @@ static void c07_ten_rolling_restarts_in_a_row_lose_no_call(void **state)
 static void c06_a_nodes_grains_answer_elsewhere_within_lease_time_and_a_second(void **state)
 {
     cluster_lab *lab = *state;
-    char identity[16];
+    char identity[24];
     int64_t killed_ms = 0;
 
     start_nodes(lab, 3);
@@ -323,7 +323,7 @@ static void c06_calls_in_flight_to_a_dead_node_end_as_replied_or_unknown(void **
     start_nodes(lab, 3);
     start_client(lab);
     for (int i = 0; i < 30; i++) {
-        char identity[16];
+        char identity[24];
         Probe__Ask ask = PROBE__ASK__INIT;
         gr_call_options options = {.timeout_ms = 15000};
 
@@ -357,7 +357,7 @@ static void c06_calls_in_flight_to_a_dead_node_end_as_replied_or_unknown(void **
 static void c08_a_node_that_stalls_for_longer_than_its_lease_comes_back_under_a_new_id(void **state)
 {
     cluster_lab *lab = *state;
-    char identity[16];
+    char identity[24];
     uint64_t old_id = 0;
     gr_system *stalled = NULL;
 
@@ -396,7 +396,7 @@ static void c10_a_coordinator_that_is_away_for_ten_seconds_costs_a_pause_and_no_
     cluster_lab *lab = *state;
     gr_memory_store_faults away = {.unreachable = true};
     gr_memory_store_faults none = {0};
-    char identity[16];
+    char identity[24];
 
     start_nodes(lab, 3);
     start_client(lab);

@@ -395,7 +395,7 @@ static void c13_a_long_call_keeps_its_grain_awake(void **state)
 static void c13_the_cap_on_activations_is_kept_under_a_scan(void **state)
 {
     lab *l = *state;
-    char identity[16];
+    char identity[24];
 
     for (int i = 0; i < 200; i++) {
         (void)snprintf(identity, sizeof(identity), "scan-%d", i);
@@ -442,7 +442,7 @@ static void c20_a_timer_fires_as_turns_and_ends_with_its_activation(void **state
 static void walk_in_a_circle(lab *l, size_t length)
 {
     Probe__Ask ask = PROBE__ASK__INIT;
-    char names[11][16];
+    char names[11][24];
     char *path[11];
     gr_err err = GR_OK;
 

@@ -117,7 +117,7 @@ static void *run_load(void *arg)
 
     for (int i = 0; i < mine->calls && mine->error[0] == '\0'; i++) {
         int grain = (i * 7 + mine->number) % GRAINS;
-        char identity[16];
+        char identity[24];
         int64_t sum = 0;
         gr_err err = GR_OK;
 
@@ -174,7 +174,7 @@ static void c01_three_nodes_and_a_client_run_every_call_once(void **state)
     start_load(l, loads, CALLS);
     assert_int_equal(finish_load(l, loads), CALLERS * CALLS);
     for (int grain = 0; grain < GRAINS; grain++) {
-        char identity[16];
+        char identity[24];
         int64_t sum = 0;
         int64_t adds = 0;
 
