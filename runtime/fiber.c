@@ -13,8 +13,6 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
-#include "os.h"
-
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define ASAN 1
@@ -68,7 +66,7 @@ void gri_fiber_main(gri_fiber *fiber);
 static void before_switch(gri_fiber *from, gri_fiber *to)
 {
 #if defined(ASAN)
-    __sanitizer_start_switch_fiber(&from->asan_fake_stack, to->stack_low, to->stack_bytes);
+    __sanitizer_start_switch_fiber(&from->asan_fake_stack, to->stack.low, to->stack.bytes);
 #elif defined(TSAN)
     __tsan_switch_to_fiber(to->tsan_fiber, 0);
 #endif
@@ -107,8 +105,8 @@ static gri_fiber *prepare(gri_fiber *fiber)
         gri_free(context);
         return NULL;
     }
-    context->uc_stack.ss_sp = fiber->stack_low;
-    context->uc_stack.ss_size = fiber->stack_bytes;
+    context->uc_stack.ss_sp = fiber->stack.low;
+    context->uc_stack.ss_size = fiber->stack.bytes;
     makecontext(context, (void (*)(void))portable_main, 2, (unsigned)(self >> 16 >> 16),
                 (unsigned)self);
     fiber->sp = context;
@@ -126,7 +124,7 @@ static void swap(gri_fiber *from, gri_fiber *to)
 #else
 static gri_fiber *prepare(gri_fiber *fiber)
 {
-    uintptr_t top = ((uintptr_t)fiber->stack_low + fiber->stack_bytes) & ~(uintptr_t)15;
+    uintptr_t top = ((uintptr_t)fiber->stack.low + fiber->stack.bytes) & ~(uintptr_t)15;
     uintptr_t *sp = (uintptr_t *)top;
 
 #if defined(__x86_64__)
@@ -161,14 +159,14 @@ gri_fiber *gri_fiber_new(size_t stack_bytes, void (*entry)(void *arg), void *arg
     if (fiber == NULL) {
         return NULL;
     }
-    if (!gri_os_stack_map(stack_bytes * STACK_FACTOR, &fiber->stack_low, &fiber->stack_bytes)) {
+    if (!gri_stack_map(stack_bytes * STACK_FACTOR, &fiber->stack)) {
         gri_free(fiber);
         return NULL;
     }
     fiber->entry = entry;
     fiber->arg = arg;
     if (prepare(fiber) == NULL) {
-        gri_os_stack_unmap(fiber->stack_low, fiber->stack_bytes);
+        gri_stack_unmap(&fiber->stack);
         gri_free(fiber);
         return NULL;
     }
@@ -176,7 +174,7 @@ gri_fiber *gri_fiber_new(size_t stack_bytes, void (*entry)(void *arg), void *arg
     fiber->tsan_fiber = __tsan_create_fiber(0);
 #endif
     fiber->valgrind_stack =
-        VALGRIND_STACK_REGISTER(fiber->stack_low, (char *)fiber->stack_low + fiber->stack_bytes);
+        VALGRIND_STACK_REGISTER(fiber->stack.low, fiber->stack.low + fiber->stack.bytes);
     return fiber;
 }
 
@@ -190,12 +188,12 @@ gri_fiber *gri_fiber_free(gri_fiber *fiber)
     __tsan_destroy_fiber(fiber->tsan_fiber);
 #endif
 #if defined(ASAN)
-    __asan_unpoison_memory_region(fiber->stack_low, fiber->stack_bytes);
+    __asan_unpoison_memory_region(fiber->stack.low, fiber->stack.bytes);
 #endif
 #if defined(PORTABLE)
     gri_free(fiber->sp);
 #endif
-    gri_os_stack_unmap(fiber->stack_low, fiber->stack_bytes);
+    gri_stack_unmap(&fiber->stack);
     gri_free(fiber);
     return NULL;
 }
@@ -210,7 +208,10 @@ void gri_fiber_init_native(gri_fiber *fiber)
         pthread_attr_t attributes;
 
         if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
-            (void)pthread_attr_getstack(&attributes, &fiber->stack_low, &fiber->stack_bytes);
+            void *low = NULL;
+
+            (void)pthread_attr_getstack(&attributes, &low, &fiber->stack.bytes);
+            fiber->stack.low = low;
             (void)pthread_attr_destroy(&attributes);
         }
     }

@@ -9,12 +9,13 @@
 
 #include <stddef.h>
 
+#include "stack.h"
+
 struct gr_context;
 
 typedef struct gri_fiber {
-    void *sp;        /* suspended: where its registers are saved */
-    void *stack_low; /* NULL: the thread's own stack */
-    size_t stack_bytes;
+    void *sp;               /* suspended: where its registers are saved */
+    gri_stack stack;        /* none: the thread's own */
     struct gri_fiber *next; /* in the pool */
     struct gr_context
         *context; /* of the handler that runs on it; follows the fiber through every switch */

@@ -18,9 +18,16 @@ uint64_t gri_os_now_ns(void);
 uint64_t gri_os_random(void);
 uint32_t gri_os_cores(void);
 
-/* A stack of at least `bytes` with a guard page below it: *out_low is the lowest usable byte. False when there is none. */
-bool gri_os_stack_map(size_t bytes, void **out_low, size_t *out_bytes);
-void gri_os_stack_unmap(void *low, size_t bytes);
+/* Pages of memory, zeroed; NULL when there are none. The others take whole pages of them. */
+size_t gri_os_page_bytes(void);
+char *gri_os_pages_map(size_t bytes);
+void gri_os_pages_unmap(char *low, size_t bytes);
+/* Any access is a fault from now on; false when that cannot be had. */
+bool gri_os_pages_forbid(char *low, size_t bytes);
+/* Gives the memory back and keeps the addresses; the bytes read as zero. */
+void gri_os_pages_reset(char *low, size_t bytes);
+/* How many separate maps of memory the process may have. */
+size_t gri_os_maps_max(void);
 
 /* Tells the processor that this is a spin loop. */
 static inline void gri_os_relax(void)

@@ -7,6 +7,8 @@
 #include "os.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,28 +76,50 @@ uint32_t gri_os_cores(void)
     return cores < 1 ? 1 : (uint32_t)cores;
 }
 
-bool gri_os_stack_map(size_t bytes, void **out_low, size_t *out_bytes)
+size_t gri_os_page_bytes(void)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t usable = (bytes + page - 1) / page * page;
-    char *base =
-        mmap(NULL, usable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (base == MAP_FAILED) {
-        return false;
-    }
-    if (mprotect(base, page, PROT_NONE) != 0) {
-        (void)munmap(base, usable + page);
-        return false;
-    }
-    *out_low = base + page;
-    *out_bytes = usable;
-    return true;
+    return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-void gri_os_stack_unmap(void *low, size_t bytes)
+char *gri_os_pages_map(size_t bytes)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *low = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    (void)munmap((char *)low - page, bytes + page);
+    return low == MAP_FAILED ? NULL : low;
+}
+
+void gri_os_pages_unmap(char *low, size_t bytes)
+{
+    (void)munmap(low, bytes);
+}
+
+bool gri_os_pages_forbid(char *low, size_t bytes)
+{
+    return mprotect(low, bytes, PROT_NONE) == 0;
+}
+
+void gri_os_pages_reset(char *low, size_t bytes)
+{
+#if defined(__linux__)
+    if (madvise(low, bytes, MADV_DONTNEED) == 0) {
+        return;
+    }
+#endif
+    memset(low, 0, bytes);
+}
+
+size_t gri_os_maps_max(void)
+{
+    enum { LINUX_DEFAULT = 65530 };
+    unsigned long max = LINUX_DEFAULT;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+
+    if (file == NULL) { /* elsewhere there may be no limit; this many will do */
+        return LINUX_DEFAULT;
+    }
+    if (fscanf(file, "%lu", &max) != 1 || max < 1024) {
+        max = LINUX_DEFAULT;
+    }
+    (void)fclose(file);
+    return max;
 }

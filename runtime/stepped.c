@@ -12,17 +12,21 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
+#include "overrun.h"
+
 /* Virtual time begins here, so that "one lease ago" is still a time. */
 enum { TIME_BEGINS_MS = 1000000 };
 
 struct gr_stepped {
     gri_worker worker;
+    gri_signal_stack signals; /* of the one thread */
     uint64_t random;
     int64_t now_ms;
     gri_actor **ready; /* those that may run, of all systems */
     size_t ready_count, ready_room;
-    bool step_due; /* the loop may take one more actor */
-    bool stepping; /* inside a step: waits in it are fibers' */
+    size_t stalled_count; /* systems */
+    bool step_due;        /* the loop may take one more actor */
+    bool stepping;        /* inside a step: waits in it are fibers' */
     LIST_HEAD(, gr_system) systems;
     gr_trace_fn trace;
     void *trace_arg;
@@ -64,27 +68,38 @@ static bool may_run(const gri_actor *actor)
     return !actor->base.sys->stalled;
 }
 
-/* Removes and gives back one of those that may run, chosen by the seed; the others keep their order. */
-static gri_actor *choose(gr_stepped *stepped)
+/* The place of one of those that may run, chosen by the seed; ready_count when there is none. */
+static size_t choose_place(gr_stepped *stepped)
 {
-    size_t candidates = 0, i = 0, pick = 0;
-    gri_actor *actor = NULL;
+    size_t candidates = stepped->ready_count, i = 0, pick = 0;
 
-    for (i = 0; i < stepped->ready_count; i++) {
-        candidates += may_run(stepped->ready[i]) ? 1 : 0;
-    }
-    if (candidates == 0) {
-        return NULL;
-    }
-    pick = (size_t)(next_random(&stepped->random) % candidates);
-    for (i = 0; i < stepped->ready_count; i++) {
-        if (may_run(stepped->ready[i]) && pick-- == 0) {
-            break;
+    if (stepped->stalled_count != 0) {
+        for (i = 0, candidates = 0; i < stepped->ready_count; i++) {
+            candidates += may_run(stepped->ready[i]) ? 1 : 0;
         }
     }
-    actor = stepped->ready[i];
-    for (stepped->ready_count--; i < stepped->ready_count; i++) {
-        stepped->ready[i] = stepped->ready[i + 1];
+    if (candidates == 0) {
+        return stepped->ready_count;
+    }
+    pick = (size_t)(next_random(&stepped->random) % candidates);
+    if (stepped->stalled_count == 0) {
+        return pick;
+    }
+    for (i = 0; !may_run(stepped->ready[i]) || pick-- != 0; i++) {
+    }
+    return i;
+}
+
+/* Removes and gives back one of those that may run; the last takes its place. */
+static gri_actor *choose(gr_stepped *stepped)
+{
+    size_t place = choose_place(stepped);
+    gri_actor *actor = NULL;
+
+    if (place < stepped->ready_count) {
+        actor = stepped->ready[place];
+        stepped->ready_count--;
+        stepped->ready[place] = stepped->ready[stepped->ready_count];
     }
     return actor;
 }
@@ -113,6 +128,7 @@ gr_err gr_stepped_new(uint64_t seed, gr_stepped **out_stepped)
         (seed ^ 0x9e3779b97f4a7c15u) | (seed == 0x9e3779b97f4a7c15u); /* the state must not be 0 */
     stepped->now_ms = TIME_BEGINS_MS;
     LIST_INIT(&stepped->systems);
+    gri_overrun_watch(&stepped->signals);
     *out_stepped = stepped;
     return GR_OK;
 }
@@ -121,6 +137,7 @@ gr_stepped *gr_stepped_free(gr_stepped *stepped)
 {
     if (stepped != NULL) {
         GRI_INVARIANT(LIST_EMPTY(&stepped->systems));
+        gri_overrun_unwatch(&stepped->signals);
         gri_worker_fini(&stepped->worker);
         gri_free(stepped->ready);
         gri_free(stepped);
@@ -156,6 +173,7 @@ void gri_stepped_leave(gr_system *sys)
         }
     }
     stepped->ready_count = kept;
+    gr_stepped_stall(sys, false);
     LIST_REMOVE(sys, stepping);
 }
 
@@ -288,6 +306,13 @@ void gri_stepped_handled(gr_system *sys, gri_actor *actor, const gr_msg *msg)
 
 void gr_stepped_stall(gr_system *sys, bool stalled)
 {
+    gr_stepped *stepped = sys->stepped;
+
+    if (stalled && !sys->stalled) {
+        stepped->stalled_count++;
+    } else if (!stalled && sys->stalled) {
+        stepped->stalled_count--;
+    }
     sys->stalled = stalled;
 }
 
@@ -298,7 +323,7 @@ void gr_stepped_kill(gr_system *sys)
 
     GRI_INVARIANT(!sys->stepped->stepping);
     sys->killed = true;
-    sys->stalled = true;
+    gr_stepped_stall(sys, true);
     atomic_store_explicit(&sys->phase, GRI_PHASE_DOWN,
                           memory_order_seq_cst); /* one thread: for the checks */
     gri_timers_clear(&sys->timers);

@@ -9,9 +9,12 @@
  */
 #include "system_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <gri/fail.h>
+
+#include "overrun.h"
 
 enum { POOLED_MAX = 256, DEEP_STACK_BYTES = 512 * 1024 };
 
@@ -33,6 +36,10 @@ static void switch_to(gri_worker *worker, gri_fiber *to, void (*after)(gri_worke
 {
     gri_fiber *from = worker->fiber;
 
+    if (__builtin_expect(from->stack.slab != NULL && !gri_stack_intact(&from->stack), 0)) {
+        gri_overrun_report(from); /* there was no guard page to stop it */
+        abort();
+    }
     worker->after = after;
     worker->after_arg = arg;
     worker->fiber = to;

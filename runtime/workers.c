@@ -24,6 +24,7 @@
 #include <gri/mem.h>
 
 #include "os.h"
+#include "overrun.h"
 
 enum { RING = 1024, GLOBAL_EVERY = 61, SEARCH_ROUNDS = 40, TICK_MS = 10, IDLE_TICKS = 100 };
 
@@ -481,8 +482,11 @@ static const gri_dispatcher_ops thread_ops = {schedule, next};
 static void *station_main(void *arg)
 {
     station *own = arg;
+    gri_signal_stack signals;
 
+    gri_overrun_watch(&signals);
     gri_worker_run(&own->worker);
+    gri_overrun_unwatch(&signals);
     gri_pool_flush();
     return NULL;
 }
