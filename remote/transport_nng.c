@@ -769,7 +769,7 @@ static listener *next_paused(gr_transport *transport)
 
     pthread_mutex_lock(&transport->lock);
     SLIST_FOREACH (self, &transport->listeners, next) {
-        if (self->paused) {
+        if (self->paused && !transport->stopping) {
             self->paused = false;
             break;
         }
@@ -909,7 +909,7 @@ static void transport_free(gr_transport *take_transport)
     pthread_mutex_lock(&transport->lock);
     transport->stopping = true;
     pthread_mutex_unlock(&transport->lock);
-    gr_alarm_fini(&transport->alarm);
+    gr_alarm_fini(&transport->alarm); /* from now on it leaves listeners alone */
     while ((self = SLIST_FIRST(&transport->listeners)) != NULL) {
         SLIST_REMOVE_HEAD(&transport->listeners, next);
         listener_free(self);
@@ -923,6 +923,7 @@ static void transport_free(gr_transport *take_transport)
     pthread_cond_broadcast(&transport->changed);
     pthread_mutex_unlock(&transport->lock);
     (void)pthread_join(transport->reaper, NULL);
+    gr_alarm_fini(&transport->alarm); /* a dial that was just beginning may have set it again */
     pthread_mutex_destroy(&transport->lock);
     pthread_cond_destroy(&transport->changed);
     gri_free(transport);
