@@ -259,6 +259,27 @@ void lab_clear(member_lab *lab, int number)
     ownership_note(lab->ownership, "n%d.%d is cleared away", number, node->incarnation);
 }
 
+void lab_remove_view(member_lab *lab)
+{
+    const gr_coordinator_ops *ops = gr_coordinator_memory();
+    gr_coordinator *hand = NULL;
+    gr_future *future = NULL;
+    gr_msg *msg = NULL;
+    const gr_coordinator_answer *answer = NULL;
+    gr_err err = GR_OK;
+
+    ownership_note(lab->ownership, "the view is removed");
+    must(ops->open(lab->hand, "lab", NULL, lab->store, &hand) == GR_OK, "a hand");
+    err = ops->read(hand, GRI_VIEW_KEY, 1000, &future);
+    must(gri_operation_await(err, future, &msg, &answer) == GR_OK, "reading the view");
+    if (ops->remove(hand, GRI_VIEW_KEY, answer->revision, 1000, &future) == GR_OK) {
+        gr_future_unref(future); /* a conflict will do too */
+    }
+    gr_msg_unref(msg);
+    (void)lab_run(lab, 0);
+    ops->free(hand);
+}
+
 /* ---- the world */
 
 static void after_step(void *arg, const char *line)
@@ -280,6 +301,9 @@ member_lab *lab_new(uint64_t seed)
     lab->random = seed;
     must(gr_stepped_new(seed, &lab->stepped) == GR_OK, "a stepper");
     must(gr_memory_store_new(lab->stepped, &lab->store) == GR_OK, "a store");
+    must(gr_system_new(&(gr_system_options){.name = "hand", .stepped = lab->stepped}, &lab->hand) ==
+             GR_OK,
+         "a hand");
     lab->ownership = ownership_new(lab->stepped);
     must(lab->ownership != NULL, "memory");
     gr_stepped_trace(lab->stepped, after_step, lab);
@@ -300,6 +324,7 @@ member_lab *lab_free(member_lab *take_lab)
     for (i = 0; i < LAB_NODES_MAX; i++) {
         lab_clear(take_lab, i);
     }
+    gr_system_free(take_lab->hand);
     take_lab->store = gr_memory_store_free(take_lab->store);
     gr_stepped_free(take_lab->stepped);
     ownership_free(take_lab->ownership);

@@ -47,6 +47,7 @@ typedef struct member_lab {
     gr_memory_store *store;
     ownership *ownership;
     lab_node nodes[LAB_NODES_MAX];
+    gr_system *hand; /* of somebody who meddles with the store */
     uint64_t random;
     bool restarting; /* nodes that are fenced or fail to start come back under a new id */
     bool broken;
@@ -63,6 +64,8 @@ void lab_leave(member_lab *lab, int number);
 void lab_stall(member_lab *lab, int number, bool stalled);
 /* What the store does to the node's requests. */
 void lab_fault(member_lab *lab, int number, const gr_memory_store_faults *faults);
+/* Somebody removes the view, and nothing else, from the store. */
+void lab_remove_view(member_lab *lab);
 /* Clears a node away at once, without leaving. */
 void lab_clear(member_lab *lab, int number);
 

@@ -22,7 +22,7 @@
 enum { FAIL_OVER_MS = LAB_LEASE_MS + 1000, CHAOS_MS = 40000 };
 
 static uint64_t first_seed = 1;
-static uint64_t seeds = 60;
+static uint64_t seeds = 200;
 
 static member_lab *cluster_of(uint64_t seed, int nodes)
 {
@@ -365,9 +365,13 @@ static void chaos(uint64_t seed)
     lab->restarting = true;
     while (!lab->broken && gr_stepped_now(lab->stepped) < until) {
         random_fault(lab, (int)lab_random(lab, (uint64_t)nodes));
-        if (lab_random(lab, 200) == 0) {
-            ownership_note(lab->ownership, "the store is emptied");
-            gr_memory_store_empty(lab->store);
+        if (lab_random(lab, 100) == 0) {
+            if (lab_random(lab, 2) == 0) {
+                ownership_note(lab->ownership, "the store is emptied");
+                gr_memory_store_empty(lab->store);
+            } else {
+                lab_remove_view(lab);
+            }
             limit_ms = FAIL_OVER_MS + LAB_LEASE_MS; /* it may have to be settled first */
         }
         (void)lab_run(lab, 20 + (int64_t)lab_random(lab, 600));
