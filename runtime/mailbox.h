@@ -10,7 +10,8 @@
  *   bit 0        SCHEDULED: somebody has the right and the duty to run the actor
  *
  * `handled` counts what has been taken out since the last take; count minus handled is the depth. It is read only near the
- * limit, so a send does not touch the reader's cache line.
+ * limit, so a send does not touch the reader's cache line. Both change at a take; TAKING in `handled` says that the two do
+ * not fit each other for a moment.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,6 +25,7 @@
 #define GRI_MAILBOX_ONE           ((uint64_t)4)
 #define GRI_MAILBOX_COUNT_MAX     ((uint64_t)0xfffff)
 #define GRI_MAILBOX_POINTER_SHIFT 22
+#define GRI_MAILBOX_TAKING        ((uint32_t)1 << 31)
 
 typedef struct gri_mailbox {
     /* Written by any sender. */
@@ -53,7 +55,8 @@ static inline uint64_t gri_mailbox_depth(const gri_mailbox *box)
 {
     uint64_t count =
         gri_mailbox_count(atomic_load_explicit(&box->word, memory_order_relaxed)); /* a reading */
-    uint64_t handled = atomic_load_explicit(&box->handled, memory_order_relaxed);  /* a reading */
+    uint64_t handled = atomic_load_explicit(&box->handled, memory_order_relaxed) &
+                       ~GRI_MAILBOX_TAKING; /* a reading */
 
     return count > handled ? count - handled : 0;
 }
@@ -65,6 +68,29 @@ static inline bool gri_mailbox_has_room(const gri_mailbox *box)
            atomic_load_explicit(&box->limit, memory_order_relaxed); /* a number */
 }
 
+/* Whether there is no room; `*word` is what was read of the word, and is read again where it has changed meanwhile. */
+static inline bool gri_mailbox_is_full(gri_mailbox *box, uint64_t *word, uint32_t limit)
+{
+    enum { TRIES = 1000 };
+    int tries = 0;
+
+    for (tries = 0; tries < TRIES; tries++) {
+        /* Acquire: who sees `handled` as a take left it sees the word of that take too. */
+        uint32_t handled = atomic_load_explicit(&box->handled, memory_order_acquire);
+        uint64_t now = atomic_load_explicit(
+            &box->word, memory_order_relaxed); /* checked by the caller's swap */
+
+        if ((handled & GRI_MAILBOX_TAKING) == 0 && now == *word) {
+            return gri_mailbox_count(now) - handled >= limit;
+        }
+        *word = now;
+        if (gri_mailbox_count(now) < limit) {
+            return false;
+        }
+    }
+    return true; /* its worker lost the core in the middle of a take */
+}
+
 /* Pushes a message nobody else holds. `force`: beyond the limit too. Any thread. */
 static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, bool force)
 {
@@ -74,14 +100,14 @@ static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, bool forc
 
     do {
         uint64_t count = gri_mailbox_count(old);
-
         uint32_t limit = atomic_load_explicit(
             &box->limit, memory_order_relaxed); /* a number, publishes nothing */
 
-        /* `handled` is set back before the word at a take, so at worst the mailbox looks fuller than it is. */
-        if (__builtin_expect(count >= limit, 0) && !force &&
-            count - atomic_load_explicit(&box->handled, memory_order_relaxed) >= limit) {
-            return GRI_PUSH_FULL;
+        if (__builtin_expect(count >= limit, 0) && !force) {
+            if (gri_mailbox_is_full(box, &old, limit)) {
+                return GRI_PUSH_FULL;
+            }
+            count = gri_mailbox_count(old);
         }
         msg->block.next = (gri_block *)gri_mailbox_newest(old);
         fresh = (uint64_t)(uintptr_t)msg >> 6 << GRI_MAILBOX_POINTER_SHIFT |
@@ -126,15 +152,18 @@ static inline void gri_mailbox_take(gri_mailbox *box)
     if (gri_mailbox_newest(old) == NULL) {
         return;
     }
-    atomic_store_explicit(&box->handled, 0, memory_order_relaxed); /* before the word: see push */
+    /* Relaxed: the swap, which releases, puts it before the new word. */
+    atomic_store_explicit(&box->handled, handled | GRI_MAILBOX_TAKING, memory_order_relaxed);
     do {
         uint64_t count = gri_mailbox_count(old);
 
         fresh = (count > handled ? count - handled : 0) << 2 |
                 (old & (GRI_MAILBOX_BLOCKED | GRI_MAILBOX_SCHEDULED));
-        /* Acquire: sees the messages of all who pushed. Release: pushers that see this word see `handled` set back. */
+        /* Acquire: sees the messages of all who pushed. Release: who sees this word sees TAKING, or what follows. */
     } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_acq_rel,
                                                     memory_order_relaxed));
+    atomic_store_explicit(&box->handled, 0,
+                          memory_order_release); /* after the word: see gri_mailbox_is_full() */
     newest = gri_mailbox_newest(old);
     while (newest != NULL) {
         gr_msg *next = (gr_msg *)newest->block.next;
@@ -175,27 +204,16 @@ static inline bool gri_mailbox_release(gri_mailbox *box)
 {
     uint64_t old =
         atomic_load_explicit(&box->word, memory_order_relaxed); /* the swap below checks it */
-    uint64_t fresh = 0;
-    uint32_t handled = atomic_load_explicit(&box->handled, memory_order_relaxed); /* our own */
 
     do {
-        bool waiting = gri_mailbox_newest(old) != NULL || box->oldest != NULL;
-
-        if (waiting && (old & GRI_MAILBOX_BLOCKED) == 0) {
-            atomic_store_explicit(&box->handled, handled,
-                                  memory_order_relaxed); /* as the word has it */
+        if ((old & GRI_MAILBOX_BLOCKED) == 0 &&
+            (gri_mailbox_newest(old) != NULL || box->oldest != NULL)) {
             return false;
-        }
-        fresh = old & ~GRI_MAILBOX_SCHEDULED;
-        if (!waiting) { /* empty: the count begins anew */
-            fresh = old & GRI_MAILBOX_BLOCKED;
-            atomic_store_explicit(&box->handled, 0,
-                                  memory_order_relaxed); /* before the word: see push */
         }
         /* Release: publishes this run to the next one, which claims with acquire. Acquire: a signal that was pushed
          * before its sender found the claim held is seen by the look that follows. */
-    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_seq_cst,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, old & ~GRI_MAILBOX_SCHEDULED,
+                                                    memory_order_seq_cst, memory_order_relaxed));
     return true;
 }
 
