@@ -24,6 +24,10 @@ enum { SHARDS = 256 };
 
 static uint64_t seed = 1;
 
+static char account[] = "bank.Account";
+static char cart[] = "shop.Cart";
+static char oven[] = "kitchen.Oven";
+
 static uint64_t next_random(uint64_t *state)
 {
     uint64_t z = (*state += 0x9e3779b97f4a7c15u); /* splitmix64 */
@@ -36,8 +40,8 @@ static uint64_t next_random(uint64_t *state)
 /* Hosts one kind, with a role when one is given. */
 static gri_member member_of(uint64_t node, const char *role, uint32_t weight)
 {
-    static char *kinds[] = {"bank.Account"};
-    static char *role_kinds[] = {"kitchen.Oven"};
+    static char *kinds[] = {account};
+    static char *role_kinds[] = {oven};
     static char address[8][64];
     static unsigned turn;
     char *text = address[turn++ % 8];
@@ -209,7 +213,7 @@ static void only_members_that_host_a_kind_own_its_shards(void **state)
     gri_view *view = founded_by(5);
     gri_member other = member_of(6, "", 1);
     gri_view_event event = {.kind = GRI_VIEW_JOIN, .node = 6, .member = &other};
-    static char *kinds[] = {"shop.Cart"};
+    static char *kinds[] = {cart};
     uint64_t random = seed;
 
     (void)state;
@@ -477,7 +481,7 @@ static void c22_placement_is_the_same_on_every_platform(void **state)
 
 static gri_view *a_rich_view(void)
 {
-    static char *kinds[] = {"bank.Account", "shop.Cart"};
+    static char *kinds[] = {account, cart};
     gri_view *view = founded_by(5);
     gri_member member = member_of(9, "cook", 4);
     gri_view_event event = {.kind = GRI_VIEW_JOIN, .member = &member, .wall_ms = 1760000000000};
