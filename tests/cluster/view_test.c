@@ -14,8 +14,6 @@
 
 #include <cmocka.h>
 
-#include <gri/mem.h>
-
 #include "view_make.h"
 
 enum { SHARDS = 256 };
@@ -477,113 +475,6 @@ static void c22_placement_is_the_same_on_every_platform(void **state)
     gri_view_unref(view);
 }
 
-/* ---- bytes */
-
-static gri_view *a_rich_view(void)
-{
-    static char *kinds[] = {account, cart};
-    gri_view *view = founded_by(5);
-    gri_member member = member_of(9, "cook", 4);
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .member = &member, .wall_ms = 1760000000000};
-    uint64_t random = seed;
-
-    member.kinds = kinds;
-    member.kinds_count = 2;
-    assert_int_equal(step(&view, &event), GR_OK);
-    assert_int_equal(join(&view, 3, "", 1), GR_OK);
-    assert_int_equal(node_event(&view, GRI_VIEW_FENCED, 3), GR_OK);
-    give_all(&view, &random);
-    assert_int_equal(node_event(&view, GRI_VIEW_LEAVING, 5), GR_OK);
-    return view;
-}
-
-static void a_view_survives_its_bytes(void **state)
-{
-    gri_view *view = a_rich_view();
-    gri_view *back = NULL;
-    uint8_t *bytes = NULL;
-    uint8_t *again = NULL;
-    size_t count = 0;
-    size_t again_count = 0;
-
-    (void)state;
-    assert_int_equal(gri_view_pack(view, &bytes, &count), GR_OK);
-    assert_int_equal(gri_view_unpack(bytes, count, &back), GR_OK);
-    assert_int_equal(back->version, view->version);
-    assert_true(gri_view_hosts(back, 9, "shop.Cart"));
-    assert_false(gri_view_hosts(back, 5, "shop.Cart"));
-    assert_true(gri_view_member(back, 5)->leaving);
-    assert_int_equal(back->departed_count, 1);
-    assert_int_equal(gri_view_pack(back, &again, &again_count), GR_OK);
-    assert_int_equal(again_count, count);
-    assert_memory_equal(again, bytes, count);
-    gri_free(bytes);
-    gri_free(again);
-    gri_view_unref(view);
-    gri_view_unref(back);
-}
-
-static void bytes_that_are_no_view_are_refused_and_never_believed(void **state)
-{
-    gri_view *view = a_rich_view();
-    uint64_t random = seed;
-    uint8_t *bytes = NULL;
-    size_t count = 0;
-    int round = 0;
-
-    (void)state;
-    assert_int_equal(gri_view_pack(view, &bytes, &count), GR_OK);
-    for (round = 0; round < 20000; round++) {
-        gri_view *back = NULL;
-        size_t at = next_random(&random) % (round % 2 == 0 ? count : 100);
-        uint8_t was = bytes[at];
-        size_t cut = round % 4 == 3 ? next_random(&random) % count : count;
-
-        bytes[at] = (uint8_t)next_random(&random);
-        if (gri_view_unpack(bytes, cut, &back) == GR_OK) {
-            gri_view_check(back);
-            gri_view_unref(back);
-        }
-        bytes[at] = was;
-    }
-    gri_free(bytes);
-    gri_view_unref(view);
-}
-
-static void whatever_allocation_fails_the_view_is_as_before(void **state)
-{
-    gri_view *view = a_rich_view();
-    gri_member member = member_of(11, "baker", 1);
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .member = &member};
-    uint64_t nth = 0;
-    gr_err err = GR_ENOMEM;
-
-    (void)state;
-    for (nth = 1; err != GR_OK; nth++) {
-        gri_view *next = NULL;
-        gri_view *back = NULL;
-        uint8_t *bytes = NULL;
-        size_t count = 0;
-
-        gri_mem_fail_nth(nth);
-        err = gri_view_next(view, &event, SHARDS, 0, &next);
-        if (err == GR_OK) {
-            err = gri_view_pack(next, &bytes, &count);
-        }
-        if (err == GR_OK) {
-            err = gri_view_unpack(bytes, count, &back);
-        }
-        gri_mem_fail_nth(0);
-        assert_true(err == GR_OK || err == GR_ENOMEM || err == GR_EDECODE);
-        gri_view_check(view);
-        gri_free(bytes);
-        gri_view_unref(next);
-        gri_view_unref(back);
-    }
-    assert_true(nth > 20);
-    gri_view_unref(view);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -602,9 +493,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(c21_shares_follow_weights),
         cmocka_unit_test(carrying_out_a_part_of_a_plan_leaves_the_rest_as_it_was),
         cmocka_unit_test(c22_placement_is_the_same_on_every_platform),
-        cmocka_unit_test(a_view_survives_its_bytes),
-        cmocka_unit_test(bytes_that_are_no_view_are_refused_and_never_believed),
-        cmocka_unit_test(whatever_allocation_fails_the_view_is_as_before),
     };
 
     if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
