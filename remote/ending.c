@@ -152,6 +152,9 @@ void gri_session_end(gri_session *session, const gr_error *why)
         gri_peers_tell(remote, GRI_PEER_LOST, session, why);
     }
     gri_session_unref(session);
+    if (remote->stop != NULL) { /* somebody waits for the last to end: no need to wait for a tick */
+        (void)gri_control_post(&remote->control, &remote->tick_item);
+    }
 }
 
 static void on_end_item(gri_control_item *item)

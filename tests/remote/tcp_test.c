@@ -151,6 +151,26 @@ static void m01_many_callers_get_their_own_answers(void **state)
     world_free(in);
 }
 
+static void m06_every_one_of_a_hundred_fresh_connects_is_quick(void **state)
+{
+    world *in = world_threads();
+
+    (void)state;
+    world_start(in, 0, NULL);
+    for (int i = 0; i < 100 / SHRINK; i++) {
+        int64_t began_ms = world_now(in);
+        uint64_t node = 0;
+
+        world_start(in, 1, &(gr_remote_options){.listen = ""});
+        assert_int_equal(gr_remote_connect(in->peers[1].remote,
+                                           gr_remote_address(in->peers[0].remote), WAIT_MS, &node),
+                         GR_OK);
+        assert_in_range(world_now(in) - began_ms, 0, 1000); /* far below any time-out */
+        world_stop(in, 1, false);
+    }
+    world_free(in);
+}
+
 /* ---- m13 ---- */
 
 static void m13_port_0_ipc_and_all_interfaces(void **state)
@@ -466,6 +486,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(m01_many_callers_get_their_own_answers),
         cmocka_unit_test(m02_order_holds_over_ten_reconnects_and_nothing_is_lost_or_doubled),
         cmocka_unit_test(m04_a_slow_peer_slows_its_senders_and_nobody_else),
+        cmocka_unit_test(m06_every_one_of_a_hundred_fresh_connects_is_quick),
         cmocka_unit_test(m10_any_bytes_after_the_greeting_harm_nobody),
         cmocka_unit_test(m10_a_peer_that_breaks_the_protocol_ends_only_its_own_session),
         cmocka_unit_test(m11_other_versions_are_refused_with_both_numbers),
