@@ -40,14 +40,14 @@ need_consul() {
     [[ -n $consul ]] || skip "there is no Consul"
 }
 
-# The demo as a child, up to the moment when its nodes are ready, with a text that keeps it busy for a while.
-start_until_ready() {
+# start_until PATTERN: the demo as a child, up to the line that matches, with a text that keeps it busy for a while.
+start_until() {
     mkdir -p "$work/tmp"
     for _ in {1..100}; do
         cat /usr/share/common-licenses/GPL-3
     done >"$work/long"
     child_start demo env TMPDIR="$work/tmp" "$demo" "$work/long"
-    child_wait_line demo '*node-3:*' 300 || fail "the nodes did not become ready: $(tail -n 3 "$work/demo.log")"
+    child_wait_line demo "$1" 300 || fail "the demo did not come to '$1': $(tail -n 3 "$work/demo.log")"
 }
 
 case_a_missing_text_is_one_message_before_anything_is_started() {
@@ -113,17 +113,21 @@ case_a_text_without_a_word_is_counted_too() {
     nothing_is_left
 }
 
-case_control_c_leaves_nothing_behind() {
-    start_until_ready
-    child_signal demo INT
-    child_wait_end demo 60
-    [[ ${child_status[demo]} -eq 130 ]] || fail "it ended with ${child_status[demo]}"
-    expect_text "$work/demo.log" 'Interrupted'
-    nothing_is_left
+case_control_c_at_any_moment_leaves_nothing_behind() {
+    local moment
+    for moment in 'Building*' 'Installing*' 'Starting three nodes*' '*node-1:*' '*node-3:*' 'Counting*' 'adding:*'; do
+        start_until "$moment"
+        child_signal demo INT
+        child_wait_end demo 60 || fail "interrupted at '$moment' it does not end"
+        [[ ${child_status[demo]} -eq 130 ]] || fail "interrupted at '$moment' it ended with ${child_status[demo]}"
+        expect_text "$work/demo.log" 'Interrupted'
+        nothing_is_left
+        rm "$work"/demo.*
+    done
 }
 
 case_a_termination_leaves_nothing_behind() {
-    start_until_ready
+    start_until '*node-3:*'
     child_signal demo TERM
     child_wait_end demo 60
     [[ ${child_status[demo]} -eq 143 ]] || fail "it ended with ${child_status[demo]}"
@@ -132,7 +136,7 @@ case_a_termination_leaves_nothing_behind() {
 
 case_a_node_that_dies_makes_it_fail_and_leaves_nothing_behind() {
     local candidate pid=
-    start_until_ready
+    start_until '*node-3:*'
     for candidate in $(processes_of_the_case); do
         if [[ $(readlink "/proc/$candidate/exe" || true) == */wordcount-node ]]; then
             pid=$candidate
