@@ -167,13 +167,6 @@ static void r28_system_messages_come_once_and_in_order(void **state)
 
 /* ---- r29 */
 
-/* Sends a word for which there is room, or will be at once: while a worker takes messages out, a mailbox may look
- * fuller than it is for a moment. */
-static void put(struct lab *lab, gr_pid to, int64_t number)
-{
-    assert_int_equal(gr_send_wait(lab->sys, to, lab_word_new(number), GR_FOREVER), GR_OK);
-}
-
 static gr_err act_wait_for(gr_context *ctx, struct lab *lab, void *arg)
 {
     gr_msg *reply = NULL;
@@ -201,9 +194,7 @@ static gr_future *occupy(struct lab *lab, gr_pid pid)
     gr_future *future = NULL;
 
     assert_int_equal(gr_future_new(lab->sys, GR_FOREVER, &future), GR_OK);
-    assert_int_equal(
-        gr_send_wait(lab->sys, pid, lab_act_new(act_wait_for, gr_future_ref(future)), GR_FOREVER),
-        GR_OK);
+    lab_do(lab, pid, act_wait_for, gr_future_ref(future));
     lab_wait(lab, "busy");
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).fibers_waiting == 1);
     return future;
@@ -216,7 +207,7 @@ static void r29_a_full_mailbox_refuses_and_accepts_again(void **state)
     gr_future *future = occupy(lab, pid);
 
     for (int64_t i = 1; i <= 10; i++) {
-        put(lab, pid, i);
+        lab_tell(lab, pid, i);
     }
     assert_int_equal(gr_send(lab->sys, pid, lab_word_new(11)), GR_EFULL);
     assert_int_equal(gr_send(lab->sys, pid, lab_word_new(12)), GR_EFULL);
@@ -228,7 +219,7 @@ static void r29_a_full_mailbox_refuses_and_accepts_again(void **state)
     lab_wait(lab, "a 10");
     lab_flush(lab, pid);
     for (int64_t i = 20; i < 30; i++) {
-        put(lab, pid, i);
+        lab_tell(lab, pid, i);
     }
     lab_wait(lab, "a 29");
     assert_int_equal(lab_count(lab, "a 11"), 0);
@@ -259,7 +250,7 @@ static void r29_a_request_to_a_full_mailbox_fails_at_once(void **state)
     gr_future *future = occupy(lab, pid);
     gr_msg *reply = NULL;
 
-    put(lab, pid, 1);
+    lab_tell(lab, pid, 1);
     assert_int_equal(gr_request(lab->sys, pid, lab_word_new(2), GR_FOREVER, &reply), GR_EFULL);
     assert_int_equal(gr_future_complete(future, lab_word_new(0)), GR_OK);
     future = gr_future_unref(future);
@@ -271,7 +262,7 @@ static void r29_a_full_mailbox_still_takes_a_stop(void **state)
     gr_pid pid = spawn_with_limit(lab, "a", 1);
     gr_future *future = occupy(lab, pid);
 
-    put(lab, pid, 1);
+    lab_tell(lab, pid, 1);
     assert_int_equal(gr_send(lab->sys, pid, lab_word_new(2)), GR_EFULL);
     gr_send_stop(lab->sys, pid);
     lab_wait(lab, "a stopped stopped");
@@ -286,7 +277,7 @@ static void r29_a_full_mailbox_still_takes_a_poison(void **state)
     gr_pid pid = spawn_with_limit(lab, "a", 1);
     gr_future *future = occupy(lab, pid);
 
-    put(lab, pid, 1);
+    lab_tell(lab, pid, 1);
     gr_send_poison(lab->sys, pid);
     assert_int_equal(gr_future_complete(future, lab_word_new(0)), GR_OK);
     lab_wait(lab, "a stopped stopped");
@@ -303,7 +294,7 @@ static void r29_the_end_of_a_watched_actor_passes_a_full_mailbox(void **state)
 
     assert_int_equal(lab_make(lab, watcher, lab_act_watch, &pid), GR_OK);
     future = occupy(lab, watcher);
-    put(lab, watcher, 1);
+    lab_tell(lab, watcher, 1);
     gr_send_stop(lab->sys, pid);
     lab_wait(lab, "a stopped stopped");
     assert_int_equal(gr_future_complete(future, lab_word_new(0)), GR_OK);
@@ -320,7 +311,7 @@ static void a_waiting_send_gives_up_in_time(void **state)
     gr_future *future = occupy(lab, pid);
     int64_t before = gr_system_now(lab->sys);
 
-    put(lab, pid, 1);
+    lab_tell(lab, pid, 1);
     assert_int_equal(gr_send_wait(lab->sys, pid, lab_word_new(2), 0), GR_EFULL);
     assert_int_equal(gr_send_wait(lab->sys, pid, lab_word_new(3), 20), GR_EFULL);
     assert_true(gr_system_now(lab->sys) - before >= 20);
@@ -359,8 +350,8 @@ static void waiting_senders_get_room_in_turn(void **state)
     char note[32];
 
     props.started = NULL;
-    put(lab, pid, 100);
-    put(lab, pid, 101);
+    lab_tell(lab, pid, 100);
+    lab_tell(lab, pid, 101);
     for (int64_t i = 0; i < QUEUERS; i++) {
         queuers[i] = (queuer){pid, i};
         lab_do(lab, lab_spawn_props(lab, &props, NULL), act_queue_up, &queuers[i]);
@@ -387,7 +378,7 @@ static void senders_that_wait_for_a_dying_actor_are_told(void **state)
     queuer first = {pid, 1};
     queuer second = {pid, 2};
 
-    put(lab, pid, 100);
+    lab_tell(lab, pid, 100);
     lab_do(lab, lab_spawn_props(lab, &props, NULL), act_queue_up, &first);
     lab_do(lab, lab_spawn_props(lab, &props, NULL), act_queue_up, &second);
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).fibers_waiting == 3);
@@ -407,14 +398,14 @@ static void a_sender_that_is_stopped_while_it_waits_for_room_goes(void **state)
     queuer mine = {pid, 1};
     gr_pid sender = lab_spawn_props(lab, &props, NULL);
 
-    put(lab, pid, 100);
+    lab_tell(lab, pid, 100);
     lab_do(lab, sender, act_queue_up, &mine);
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).fibers_waiting == 2);
     gr_send_stop(lab->sys, sender);
     lab_wait(lab, "q stopped stopped");
     assert_int_equal(lab_count(lab, "q1: GR_OK"), 0);
     assert_int_equal(gr_future_complete(future, lab_word_new(0)), GR_OK);
-    put(lab, lab_spawn(lab, "b"), 5);
+    lab_tell(lab, lab_spawn(lab, "b"), 5);
     lab_wait(lab, "b 5");
     lab_wait(lab, "a 100");
     LAB_EVENTUALLY(lab, lab_dead(lab) == 1); /* the message it could not place */
