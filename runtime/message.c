@@ -99,6 +99,9 @@ gr_pid gr_msg_sender(const gr_msg *msg)
 void gr_msg_set_sender(gr_msg *msg, gr_pid sender)
 {
     msg->sender = sender;
+    if (gr_pid_is_null(sender)) { /* nobody waits for an answer any more */
+        msg->request = false;
+    }
 }
 
 void gr_msg_set_request(gr_msg *msg)
