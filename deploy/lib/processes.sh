@@ -30,6 +30,17 @@ run() {
     return $status
 }
 
+# run_into FILE COMMAND...: the same, with all that it says added to the file; what a trap says is not.
+run_into() {
+    run becomes_with_output "$@"
+}
+
+becomes_with_output() {
+    local file=$1
+    shift
+    exec "$@" >>"$file" 2>&1
+}
+
 # Ends what `run` is running: for traps.
 run_end() {
     if [[ -n $foreground ]]; then
