@@ -32,7 +32,8 @@ static bool is_host_and_port(const char *text)
     size_t digits = colon == NULL ? 0 : strspn(colon + 1, "0123456789");
 
     return colon != NULL && colon != text && digits > 0 && digits <= 5 &&
-           colon[1 + digits] == '\0' && atoi(colon + 1) <= 65535 && strpbrk(text, " /?#@") == NULL;
+           colon[1 + digits] == '\0' && strtol(colon + 1, NULL, 10) <= 65535 &&
+           strpbrk(text, " /?#@") == NULL;
 }
 
 gr_err gri_address_check(const gr_remote *remote, const char *address)
