@@ -302,6 +302,18 @@ static gr_err spawn_all(gri_membership *m)
     return err;
 }
 
+/* Joined, but could not be started: the others need not wait for its lease to run out. */
+static void take_back(gri_membership *m)
+{
+    gri_view_event gone = {.kind = GRI_VIEW_LEAVE, .node = m->self.node};
+
+    (void)gri_membership_go(m, GRI_MEMBERSHIP_LEAVING);
+    (void)gri_membership_go(m, GRI_MEMBERSHIP_LEFT);
+    if (gri_membership_change(m, &gone, NULL, gr_system_now(m->sys) + m->request_ms) == GR_OK) {
+        (void)gri_lease_remove(m);
+    }
+}
+
 gr_err gri_membership_start(gr_system *sys, const gri_membership_options *options,
                             int64_t timeout_ms, gri_membership **out_membership)
 {
@@ -322,6 +334,9 @@ gr_err gri_membership_start(gr_system *sys, const gri_membership_options *option
     if (err != GR_OK) {
         gr_error detail = *gr_last_error();
 
+        if (gri_membership_state_now(m) != GRI_MEMBERSHIP_JOINING) {
+            take_back(m);
+        }
         gri_membership_free(m);
         return gr_error_set(err, detail.file, detail.line, "%s", detail.text);
     }

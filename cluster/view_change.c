@@ -52,10 +52,10 @@ void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revis
 {
     gri_view *replaced = take_view;
     meaning what = OLD;
-    bool left = false;
+    gri_membership_state state = GRI_MEMBERSHIP_JOINING;
 
     pthread_mutex_lock(&m->lock);
-    left = m->state == GRI_MEMBERSHIP_LEFT;
+    state = m->state;
     what = meaning_of_locked(m, take_view, revision);
     if (what == NEW || what == LAST) {
         if (m->view == NULL || m->view->founded != take_view->founded) {
@@ -71,8 +71,10 @@ void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revis
         gri_membership_gone(m, "its view was lost and another has been founded");
     } else if (what == LAST) {
         gri_membership_gone(m, "the view is without it");
-    } else if (what == NEW && !left) {
+    } else if (what == NEW && state <= GRI_MEMBERSHIP_LEAVING) {
         gri_membership_poke(m, m->voice, &gri_member_tick_type);
+    }
+    if (what == NEW && state == GRI_MEMBERSHIP_MEMBER) { /* one that leaves looks by itself */
         gri_membership_poke(m, m->drain, &gri_member_look_type);
     }
 }

@@ -153,20 +153,25 @@ done:
 
 /* ---- unpacking */
 
-static void *budget_alloc(void *left, size_t bytes)
-{
-    size_t *budget = left;
+/* How much the bytes may make us allocate, and whether there was no memory for what they may. */
+typedef struct budget {
+    size_t left;
+    bool out_of_memory;
+} budget;
 
-    if (bytes > *budget) {
-        return NULL;
-    }
-    *budget -= bytes;
-    return gri_alloc(bytes);
+static void *budget_alloc(void *arg, size_t bytes)
+{
+    budget *own = arg;
+    void *block = bytes > own->left ? NULL : gri_alloc(bytes);
+
+    own->out_of_memory |= block == NULL && bytes <= own->left;
+    own->left -= block == NULL ? 0 : bytes;
+    return block;
 }
 
-static void budget_free(void *left, void *block)
+static void budget_free(void *arg, void *block)
 {
-    (void)left;
+    (void)arg;
     gri_free(block);
 }
 
@@ -261,14 +266,15 @@ static gr_err read_view(const Granary__View *from, gri_view *view)
 
 gr_err gri_view_unpack(const uint8_t *bytes, size_t count, gri_view **out_view)
 {
-    size_t budget = 4096 + 64 * count;
-    ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
+    budget own = {4096 + 64 * count, false};
+    ProtobufCAllocator allocator = {budget_alloc, budget_free, &own};
     Granary__View *from = granary__view__unpack(&allocator, count, bytes);
     gri_view *view = NULL;
     gr_err err = GR_OK;
 
     if (from == NULL) {
-        return GRI_FAIL(GR_EDECODE, "%zu bytes that are not a view", count);
+        return own.out_of_memory ? GRI_FAIL(GR_ENOMEM, "a view of %zu bytes", count)
+                                 : GRI_FAIL(GR_EDECODE, "%zu bytes that are not a view", count);
     }
     err = check_header(from);
     if (err != GR_OK) {

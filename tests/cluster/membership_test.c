@@ -17,6 +17,8 @@
 
 #include <granary/runtime_spi.h>
 
+#include <gri/mem.h>
+
 #include "member_lab.h"
 
 enum { FAIL_OVER_MS = LAB_LEASE_MS + 1000, CHAOS_MS = 40000 };
@@ -292,6 +294,34 @@ static void lost_answers_neither_fence_nor_lapse_a_node(void **state)
     lab_free(lab);
 }
 
+static void whatever_allocation_fails_a_node_starts_or_says_so_and_leaves_nothing(void **state)
+{
+    uint64_t nth = 0;
+    bool up = false;
+
+    (void)state;
+    for (nth = 1; !up; nth++) {
+        member_lab *lab = cluster_of(11, 1);
+        gri_view *view = NULL;
+        uint64_t allocations = 0;
+
+        lab_start(lab, 1);
+        gri_mem_fail_nth(nth);
+        assert_true(lab_run(lab, 300));
+        allocations = gri_mem_count();
+        gri_mem_fail_nth(0);
+        /* The first is the lab's own: it never asks. */
+        assert_true(nth == 1 || lab->nodes[1].state == LAB_UP || lab->nodes[1].ended == GR_ENOMEM);
+        view = gri_membership_view(lab->nodes[0].membership);
+        assert_int_equal(view->members_count, lab->nodes[1].state == LAB_UP ? 2 : 1);
+        gri_view_unref(view);
+        up = allocations < nth;
+        assert_true(lab_run_until(lab, lab_all_served, FAIL_OVER_MS));
+        lab_free(lab);
+    }
+    assert_true(nth > 50);
+}
+
 /* ---- chaos */
 
 static void random_fault(member_lab *lab, int number)
@@ -431,6 +461,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             c12_a_node_with_another_number_of_shards_is_refused_and_leaves_nothing_behind),
         cmocka_unit_test(lost_answers_neither_fence_nor_lapse_a_node),
+        cmocka_unit_test(whatever_allocation_fails_a_node_starts_or_says_so_and_leaves_nothing),
         cmocka_unit_test(r35_the_same_seed_gives_the_same_run),
         cmocka_unit_test(never_do_two_nodes_act_for_one_shard_whatever_happens),
     };
