@@ -102,7 +102,7 @@ case_no_unsafe_call_is_made() {
 
 case_every_atomic_access_names_its_order() {
     mapfile -t files < <(own_code)
-    no_line '\<atomic_(load|store|exchange|fetch_[a-z]+|compare_exchange_(weak|strong)|thread_fence\(\)|flag_[a-z_]+)\(' \
+    no_line '\<atomic_(load|store|exchange|fetch_[a-z]+|compare_exchange_(weak|strong)|thread_fence\(\)|flag_(test_and_set|clear))\(' \
         "an atomic access without an order" "${files[@]}"
 }
 

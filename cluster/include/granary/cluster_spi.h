@@ -76,12 +76,29 @@ typedef struct gr_coordinator_ops {
     void (*free)(gr_coordinator *take_coordinator);
 } gr_coordinator_ops;
 
+/**
+ * The coordinators for real clusters: "sqlite:PATH", a file that several processes of one machine share, and
+ * "consul://HOST:PORT[/PREFIX]", a Consul agent.
+ *
+ * Owns:    borrowed: constants.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
 GR_API const gr_coordinator_ops *gr_coordinator_sqlite(void);
 GR_API const gr_coordinator_ops *gr_coordinator_consul(void);
 
 /** In memory, for systems that share a stepper, with faults. `coordinator_arg` is the store. */
 typedef struct gr_memory_store gr_memory_store;
 
+/**
+ * The coordinator that keeps its records in such a store.
+ *
+ * Owns:    borrowed: a constant.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
 GR_API const gr_coordinator_ops *gr_coordinator_memory(void);
 
 /** What the store does to each operation of one node (0: of all). */

@@ -382,8 +382,14 @@ GR_API void gr_stepped_trace(gr_stepped *stepped, gr_trace_fn fn, void *arg);
  */
 GR_API void gr_stepped_stall(gr_system *sys, bool stalled);
 
-/** A crash: the system's actors, fibers and alarms are gone at once, without hooks. Then only
- * gr_system_free() is allowed. */
+/**
+ * A crash: the system's actors, fibers and alarms are gone at once, without hooks. Then only gr_system_free() is allowed.
+ *
+ * Owns:    frees what the actors held in messages; what handlers had on their stacks or in memory of their own is lost.
+ * Errors:  none.
+ * Thread:  the stepper's, outside of handlers.
+ * Units:   none.
+ */
 GR_API void gr_stepped_kill(gr_system *sys);
 
 GR_END_DECLS
