@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <gri/fail.h>
 #include <gri/mem.h>
@@ -300,8 +301,13 @@ gr_err gr_remote_set_address(gr_remote *remote, uint64_t node, const char *addre
     gri_session *session = NULL;
     gr_err err = gri_address_check(remote, address);
 
+    char before[GR_ADDRESS_BYTES_MAX];
+
     if (err != GR_OK) {
         return err;
+    }
+    if (gri_peers_address(remote, node, before) && strcmp(before, address) == 0) {
+        return GR_OK;
     }
     fresh = gri_calloc(1, sizeof(*fresh));
     if (fresh == NULL) {

@@ -352,6 +352,9 @@ gr_err gri_session_signal(gri_session *session, const gr_signal *signal)
     pthread_mutex_lock(&session->lock);
     if (session->state == GRI_SESSION_ENDED) {
         err = GR_EUNREACHABLE;
+    } else if (signal->kind != GR_SIGNAL_TERMINATED &&
+               session->outbox.held_bytes > 2 * (size_t)HELD_BYTES_MAX) {
+        err = GR_EFULL; /* of news of ends there are no more than watches */
     } else if (!note_signal_locked(session, signal) || !put_signal_locked(session, signal)) {
         err = GR_ENOMEM;
     }

@@ -649,6 +649,17 @@ static gr_err transport_dial(gr_transport *transport, const char *address, void 
 
 /* ---- listening ---- */
 
+/* False: the listener is being closed, which is why accepting failed. */
+static bool pause_accepting(listener *self)
+{
+    gr_transport *transport = self->transport;
+
+    pthread_mutex_lock(&transport->lock);
+    self->paused = !transport->stopping;
+    pthread_mutex_unlock(&transport->lock);
+    return self->paused;
+}
+
 static void on_accept(void *arg)
 {
     listener *self = arg;
@@ -663,13 +674,10 @@ static void on_accept(void *arg)
             nng_stream_free(stream);
         }
         nng_stream_listener_accept(self->listener, self->aio);
-    } else if (rv != NNG_ECLOSED && rv != NNG_ECANCELED) {
+    } else if (pause_accepting(self)) {
         gr_system_log(transport->sys, GR_LOG_WARN, "GR-REMOTE-ACCEPT",
                       "accepting a connection failed: %s; the next try is in %d ms",
                       nng_strerror(rv), TICK_MS);
-        pthread_mutex_lock(&transport->lock);
-        self->paused = true;
-        pthread_mutex_unlock(&transport->lock);
         gr_alarm_set(&transport->alarm, gr_system_now(transport->sys) + TICK_MS);
     }
 }

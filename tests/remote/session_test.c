@@ -6,6 +6,8 @@
  */
 #include "world.h"
 
+#include <gri/mem.h>
+
 enum { SEEDS = 20, WAIT_MS = 60000 };
 
 static uint64_t only_seed; /* 0: all */
@@ -105,6 +107,7 @@ static void breaks_all_the_time(world *in, uint64_t seed)
     gr_memory_faults faults = {
         .delay_min_ms = 1, .delay_max_ms = (int64_t)(seed % 7) * 5, .cut_per_10000 = 400};
     enum { ROUNDS = 40, BATCH = 25 };
+    int64_t began_ms = world_now(in);
     uint64_t sent = 0;
 
     for (int i = 0; i < 2; i++) {
@@ -127,6 +130,9 @@ static void breaks_all_the_time(world *in, uint64_t seed)
     assert_int_equal(books[0].out_of_order, 0);
     assert_int_equal(books[1].out_of_order, 0);
     assert_true(in->peers[0].brokens > 3);
+    /* Each side dials at most every 25 ms, and each connection is counted on both. */
+    assert_true(gr_remote_read_counters(in->peers[0].remote).connects <
+                (uint64_t)(world_now(in) - began_ms) / 25 * 2 + 4);
     assert_int_equal(in->peers[0].losts + in->peers[1].losts, 0);
     assert_int_equal(in->peers[0].dead_letters + in->peers[1].dead_letters, 0);
 }
@@ -772,6 +778,52 @@ static void m03_crashes_at_any_time_leave_no_request_without_an_outcome(void **s
     }
 }
 
+/* Every allocation of a start, a connect, a request, a large message and a stop fails once: an error
+ * or a dead letter comes of it, and what comes after works. */
+static void m09_any_allocation_may_fail_without_harm(void **state)
+{
+    const gr_type *const types[] = {&note_type};
+    bool failed = true;
+
+    (void)state;
+    for (uint64_t nth = 1; failed; nth++) {
+        world *in = world_stepped(1);
+        book there = {.answer = true};
+        gr_remote *second = NULL;
+        gr_system *sys = NULL;
+        gr_msg *reply = NULL;
+        gr_pid found = gr_pid_null();
+        gr_remote_options options = {.transport = gr_transport_memory(),
+                                     .transport_arg = in->network};
+
+        world_start(in, 1, &(gr_remote_options){.session_timeout_ms = 2000});
+        book_open(in, 1, &there);
+        assert_int_equal(gr_remote_publish(in->peers[1].remote, "book", there.pid), GR_OK);
+        assert_int_equal(gr_system_new(&(gr_system_options){.stepped = in->stepped}, &sys), GR_OK);
+        gri_mem_fail_nth(nth);
+        if (gr_remote_start(sys, &options, &second) == GR_OK) {
+            (void)!gr_remote_add_types(second, types, 1);
+            if (gr_remote_find(second, "mem://1", "book", 20000, &found) == GR_OK) {
+                if (gr_request(sys, found, note_new(0, 1, 70000), 20000, &reply) == GR_OK) {
+                    reply = gr_msg_unref(reply);
+                }
+                (void)gr_send_wait(sys, found, note_new(1, 1, 10), 1000);
+            }
+        }
+        failed = gri_mem_count() >= nth;
+        gri_mem_fail_nth(0);
+        if (second != NULL) {
+            assert_int_equal(gr_remote_add_types(second, types, 1), GR_OK);
+            assert_int_equal(gr_remote_find(second, "mem://1", "book", 20000, &found), GR_OK);
+            assert_int_equal(gr_request(sys, found, note_new(2, 1, 10), 20000, &reply), GR_OK);
+            reply = gr_msg_unref(reply);
+        }
+        second = gr_remote_free(second);
+        sys = gr_system_free(sys);
+        world_free(in);
+    }
+}
+
 static void the_same_seed_gives_the_same_counters(void **state)
 {
     gr_remote_counters counters[2];
@@ -812,6 +864,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             m09_unknown_types_and_bad_payloads_are_named_to_their_sender_and_harm_nothing),
         cmocka_unit_test(m09_a_request_to_an_actor_that_is_gone_fails_at_once),
+        cmocka_unit_test(m09_any_allocation_may_fail_without_harm),
         cmocka_unit_test(m11_another_cluster_is_refused_on_both_sides_with_both_names),
         cmocka_unit_test(m12_the_limit_is_exact_and_many_together_may_exceed_it),
         cmocka_unit_test(m12_a_message_larger_than_the_whole_window_goes_alone),

@@ -104,6 +104,34 @@ static void m02_order_holds_over_ten_reconnects_and_nothing_is_lost_or_doubled(v
     world_free(in);
 }
 
+static void m02_two_nodes_that_dial_each_other_at_once_lose_nothing(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20 / SHRINK; round++) {
+        world *in = world_threads();
+        book books[2] = {{0}, {0}};
+        writer writers[2];
+
+        for (int i = 0; i < 2; i++) {
+            world_start(in, i, NULL);
+            book_open(in, i, &books[i]);
+        }
+        world_introduce(in, 0, 1);
+        for (int i = 0; i < 2; i++) {
+            writers[i] = (writer){.sys = in->peers[i].sys, .to = books[1 - i].pid, .count = 500};
+            assert_int_equal(pthread_create(&writers[i].thread, NULL, write_notes, &writers[i]), 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
+            assert_int_equal(writers[i].err, GR_OK);
+        }
+        WORLD_UNTIL(in, WAIT_MS, books[0].notes == 500 && books[1].notes == 500);
+        assert_int_equal(books[0].out_of_order + books[1].out_of_order, 0);
+        assert_int_equal(in->peers[0].losts + in->peers[1].losts, 0);
+        world_free(in);
+    }
+}
+
 typedef struct caller {
     pthread_t thread;
     gr_system *sys;
@@ -485,6 +513,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(m01_many_callers_get_their_own_answers),
         cmocka_unit_test(m02_order_holds_over_ten_reconnects_and_nothing_is_lost_or_doubled),
+        cmocka_unit_test(m02_two_nodes_that_dial_each_other_at_once_lose_nothing),
         cmocka_unit_test(m04_a_slow_peer_slows_its_senders_and_nobody_else),
         cmocka_unit_test(m06_every_one_of_a_hundred_fresh_connects_is_quick),
         cmocka_unit_test(m10_any_bytes_after_the_greeting_harm_nobody),
