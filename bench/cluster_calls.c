@@ -1,0 +1,202 @@
+/*
+ * Calls of grains: three nodes and a client in one process, over NNG on loopback, with the SQLite coordinator.
+ *
+ *     cluster_calls [seconds for each measurement, default 2]
+ *
+ * Prints calls per second and the time of a call (p50, p99) with 1, 64 and 1024 in flight, activations per second, and
+ * what an idle grain takes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <granary/cluster_spi.h>
+
+#include "probe.h"
+
+enum { NODES = 3, GRAINS = 1000, IN_FLIGHT_MAX = 1024, SAMPLES_MAX = 4000000, IDLE_GRAINS = 100000 };
+
+typedef struct bench {
+    char path[64];
+    gr_node *nodes[NODES];
+    probe_world worlds[NODES];
+    probe_methods methods[NODES];
+    gr_client *client;
+    gr_caller *caller;
+} bench;
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void die(const char *what)
+{
+    (void)fprintf(stderr, "cluster_calls: %s: %s\n", what, gr_last_error()->text);
+    exit(1);
+}
+
+static void log_line(void *arg, gr_log_level level, const char *id, const char *text)
+{
+    (void)arg;
+    (void)level;
+    (void)fprintf(stderr, "%s %s\n", id, text);
+}
+
+static void start(bench *b)
+{
+    char coordinator[80];
+    gr_client_options options = {.nodes = coordinator};
+
+    (void)snprintf(b->path, sizeof(b->path), "/tmp/granary-bench-%ld.db", (long)getpid());
+    (void)snprintf(coordinator, sizeof(coordinator), "sqlite:%s", b->path);
+    for (int i = 0; i < NODES; i++) {
+        gr_node_options node = {.coordinator = coordinator, .activations_max = 10000000};
+        gr_kind *kinds[] = {NULL, NULL};
+
+        b->methods[i] = probe_methods_of(&b->worlds[i]);
+        kinds[0] = gr_kind_new(&probe_kind, &b->methods[i]);
+        node.system.workers = 1;
+        node.system.log = log_line;
+        node.system.log_level = GR_LOG_WARN;
+        if (gr_node_start(&node, kinds, &b->nodes[i]) != GR_OK) {
+            die("node");
+        }
+        b->worlds[i].sys = gr_node_system(b->nodes[i]);
+    }
+    for (int i = 0; i < NODES; i++) {
+        if (gr_node_wait_ready(b->nodes[i], 30000) != GR_OK) {
+            die("ready");
+        }
+    }
+    options.system.workers = 1;
+    if (gr_client_start(&options, &b->client) != GR_OK || gr_client_wait_ready(b->client, 10000) != GR_OK) {
+        die("client");
+    }
+    b->caller = gr_client_caller(b->client);
+}
+
+static void stop(bench *b)
+{
+    b->client = gr_client_free(b->client);
+    for (int i = 0; i < NODES; i++) {
+        b->nodes[i] = gr_node_free(b->nodes[i]);
+    }
+    (void)unlink(b->path);
+}
+
+typedef struct flight {
+    gr_future *future;
+    int64_t began_ns;
+} flight;
+
+static void launch(bench *b, flight *f, const char *prefix, int64_t number)
+{
+    char identity[32];
+    Probe__Ask ask = PROBE__ASK__INIT;
+    gr_call_options options = {.timeout_ms = 30000};
+
+    ask.number = 1;
+    (void)snprintf(identity, sizeof(identity), "%s%" PRId64, prefix, number);
+    f->began_ns = now_ns();
+    if (gr_call_future(b->caller, &probe_kind, probe_method_of(&probe_kind, PROBE_ADD), identity, &ask, &options,
+                       &f->future) != GR_OK) {
+        die("call");
+    }
+}
+
+static int64_t land(bench *b, flight *f)
+{
+    void *reply = NULL;
+
+    if (gr_call_await(b->caller, f->future, probe_method_of(&probe_kind, PROBE_ADD), GR_FOREVER, &reply) != GR_OK) {
+        die("reply");
+    }
+    gr_reply_free(reply);
+    f->future = gr_future_unref(f->future);
+    return now_ns() - f->began_ns;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* One thread keeps so many calls in flight, awaiting the oldest. */
+static void measure(bench *b, int in_flight, double seconds)
+{
+    static flight flights[IN_FLIGHT_MAX];
+    static int64_t samples[SAMPLES_MAX];
+    int64_t began_ns = now_ns();
+    int64_t until_ns = began_ns + (int64_t)(seconds * 1e9);
+    int64_t number = 0;
+    size_t count = 0;
+    double took = 0;
+
+    for (int i = 0; i < in_flight; i++) {
+        launch(b, &flights[i], "g", number++ % GRAINS);
+    }
+    while (now_ns() < until_ns && count < SAMPLES_MAX - IN_FLIGHT_MAX) {
+        int at = (int)(count % (size_t)in_flight);
+
+        samples[count++] = land(b, &flights[at]);
+        launch(b, &flights[at], "g", number++ % GRAINS);
+    }
+    for (int i = 0; i < in_flight; i++) {
+        int at = (int)((count) % (size_t)in_flight);
+
+        samples[count++] = land(b, &flights[at]);
+    }
+    took = (double)(now_ns() - began_ns) / 1e9;
+    qsort(samples, count, sizeof(samples[0]), by_size);
+    (void)printf("%5d in flight: %9.0f calls/s, p50 %8.1f us, p99 %8.1f us\n", in_flight, (double)count / took,
+                 (double)samples[count / 2] / 1e3, (double)samples[count * 99 / 100] / 1e3);
+    (void)fflush(stdout);
+}
+
+static void measure_activations(bench *b)
+{
+    static flight flights[IN_FLIGHT_MAX];
+    int64_t began_ns = now_ns();
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+
+    for (int64_t number = 0; number < IDLE_GRAINS + IN_FLIGHT_MAX; number++) {
+        flight *f = &flights[number % IN_FLIGHT_MAX];
+
+        if (f->future != NULL) {
+            (void)land(b, f);
+        }
+        if (number < IDLE_GRAINS) {
+            launch(b, f, "idle-", number);
+        }
+    }
+    (void)printf("%d activations: %.0f/s, %.0f bytes for each idle grain, its data of %zu bytes included\n", IDLE_GRAINS,
+                 IDLE_GRAINS / ((double)(now_ns() - began_ns) / 1e9),
+                 (double)(mallinfo2().uordblks + mallinfo2().hblkhd - before) / IDLE_GRAINS, sizeof(probe_data));
+}
+
+int main(int argc, char **argv)
+{
+    static bench b;
+    double seconds = argc > 1 ? atof(argv[1]) : 2;
+
+    start(&b);
+    measure(&b, 64, 0.3); /* warm */
+    measure(&b, 1, seconds);
+    measure(&b, 64, seconds);
+    measure(&b, 1024, seconds);
+    measure_activations(&b);
+    stop(&b);
+    return 0;
+}
