@@ -399,7 +399,7 @@ static bool may_run(gri_live *live, gri_call_message *call)
         gri_host_refuse(host, call, GR_ENOTRUN, 0, "its node has lost the right to act for it");
         return false;
     }
-    if (closing_of(live->activation) != 0) {
+    if (closing_of(live->activation) != 0 && !gri_host_is_pressing(host, call)) {
         park(live, call);
         return false;
     }

@@ -55,7 +55,8 @@ static gr_err call_fill(gri_call *call, const gri_call_spec *spec, size_t reques
     call->message.count = request_bytes;
     call->message.kind = spec->kind->hash;
     call->message.method = spec->method->hash;
-    call->message.flags = spec->one_way ? GRI_CALL_ONE_WAY : 0;
+    call->message.flags =
+        (uint8_t)((spec->one_way ? GRI_CALL_ONE_WAY : 0) | (spec->pressing ? GRI_CALL_PRESSING : 0));
     call->message.sys = call->exchange->sys;
     call->message.deadline_ms = spec->deadline_ms;
     return spec->one_way ? GR_OK : gr_future_new(call->exchange->sys, GR_FOREVER, &call->future);

@@ -17,7 +17,8 @@
 struct gri_host;
 struct gri_activation;
 
-enum gri_call_flags { GRI_CALL_ONE_WAY = 1, GRI_CALL_RELAY = 2 };
+/* PRESSING: a turn that must end before its shard can move waits for it. */
+enum gri_call_flags { GRI_CALL_ONE_WAY = 1, GRI_CALL_PRESSING = 2 };
 
 enum { GRI_HOPS_MAX = 4 };
 

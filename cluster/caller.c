@@ -69,6 +69,7 @@ static gr_err prepare(gr_caller *caller, gri_call_spec *spec, const gr_call_opti
         err = gri_turn_chain(caller->grain);
         spec->chain = caller->grain->chain.data;
         spec->chain_bytes = caller->grain->chain.count;
+        spec->pressing = gri_turn_is_pressing(caller->grain);
     }
     if (err == GR_OK) {
         err = gri_call_new(exchange, spec, out_call);

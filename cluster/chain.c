@@ -92,6 +92,19 @@ static bool is_grain(const chain_link *link, uint64_t kind, const char *identity
            memcmp(link->identity, identity, link->identity_bytes) == 0;
 }
 
+bool gri_chain_any(const uint8_t *bytes, size_t count, gri_chain_fn fn, void *arg)
+{
+    gri_reader in = gri_reader_of(bytes, count);
+    chain_link link;
+
+    while (in.left > 0 && read_link(&in, &link)) {
+        if (fn(arg, link.kind, link.identity, link.identity_bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool gri_chain_has(const uint8_t *bytes, size_t count, uint64_t kind, const char *identity)
 {
     gri_reader in = gri_reader_of(bytes, count);

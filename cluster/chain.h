@@ -26,6 +26,10 @@ gr_err gri_chain_check(const uint8_t *bytes, size_t count);
 gr_err gri_chain_admits(const uint8_t *bytes, size_t count, const gr_kind_info *kind,
                         const gr_method *method, const char *identity);
 
+/* Calls `fn` with each grain in the chain, innermost last, until it says true; whether it did. The identity has no NUL. */
+typedef bool (*gri_chain_fn)(void *arg, uint64_t kind, const char *identity, size_t identity_bytes);
+bool gri_chain_any(const uint8_t *bytes, size_t count, gri_chain_fn fn, void *arg);
+
 /* Whether a grain waits in the chain. */
 bool gri_chain_has(const uint8_t *bytes, size_t count, uint64_t kind, const char *identity);
 

@@ -13,6 +13,7 @@
 #include <gri/mem.h>
 
 #include "activation.h"
+#include "chain.h"
 
 enum {
     SWEEP_MS_MIN = 10,
@@ -518,6 +519,7 @@ void gri_host_take_call(gri_host *host, gr_msg *take_msg)
         return;
     }
     call->ahead = is_ahead(host, call);
+    (void)gri_host_is_pressing(host, call);
     gri_refusals_init(&refusals);
     gri_slice_admit(slice_of(host, call), call, &refusals);
     gri_host_refuse_all(host, &refusals);
@@ -553,61 +555,98 @@ static gri_slice *slice_named(gri_host *host, const gri_shard_ref *ref)
     return NULL;
 }
 
-void gri_host_drain(gri_host *host, const gri_shard_ref *shards, size_t count)
+static bool is_drained_here(void *arg, uint64_t kind, const char *identity, size_t identity_bytes)
 {
-    /* Relaxed: only tells the hooks why. */
-    bool leaving = atomic_load_explicit(&host->leaving, memory_order_relaxed);
-    gr_future **drained = gri_calloc(count + 1, sizeof(gr_future *));
+    gri_host *host = arg;
+    const gri_hosted_kind *hosted = find_kind(host, kind);
+    char text[GR_IDENTITY_BYTES_MAX + 1];
+
+    if (hosted == NULL || hosted->table == NULL || identity_bytes > GR_IDENTITY_BYTES_MAX) {
+        return false;
+    }
+    memcpy(text, identity, identity_bytes);
+    text[identity_bytes] = '\0';
+    return gri_slice_drains(&hosted->table->slices[gri_grain_hash(hosted->info, text) % host->shards], kind, text,
+                            identity_bytes);
+}
+
+bool gri_host_is_pressing(gri_host *host, gri_call_message *call)
+{
+    if ((call->flags & GRI_CALL_PRESSING) != 0) {
+        return true;
+    }
+    /* Acquire: pairs with the start of a drain, whose slices are draining before anybody acts on it. */
+    if (call->chain_bytes == 0 || atomic_load_explicit(&host->draining, memory_order_acquire) == 0 ||
+        !gri_chain_any(call->chain, call->chain_bytes, is_drained_here, host)) {
+        return false;
+    }
+    call->flags |= GRI_CALL_PRESSING;
+    return true;
+}
+
+static void await_drained(gr_future *take_drained)
+{
     gr_msg *msg = NULL;
 
-    for (size_t i = 0; i < count; i++) {
-        gri_slice *slice = slice_named(host, &shards[i]);
-        gr_future *future =
-            slice == NULL
-                ? NULL
-                : gri_slice_drain(slice, leaving ? GR_DEACTIVATION_STOPPED : GR_DEACTIVATION_MOVED,
-                                  host->drain_ms);
-
-        if (drained == NULL) { /* no memory to do them side by side */
-            if (future != NULL && gr_await(future, GR_FOREVER, &msg) == GR_OK) {
-                msg = gr_msg_unref(msg);
-            }
-            (void)gr_future_unref(future);
-        } else {
-            drained[i] = future;
-        }
+    if (take_drained != NULL && gr_await(take_drained, GR_FOREVER, &msg) == GR_OK) {
+        (void)gr_msg_unref(msg);
     }
+    (void)gr_future_unref(take_drained);
+}
+
+typedef void (*slice_fn)(gri_slice *slice, gri_refusals *refusals);
+
+static void for_each_slice(gri_host *host, const gri_shard_ref *shards, size_t count, slice_fn fn)
+{
     for (size_t i = 0; i < count; i++) {
         gri_slice *slice = slice_named(host, &shards[i]);
         gri_refusals refusals;
 
-        if (drained != NULL && drained[i] != NULL) {
-            if (gr_await(drained[i], GR_FOREVER, &msg) == GR_OK) {
-                msg = gr_msg_unref(msg);
-            }
-            (void)gr_future_unref(drained[i]);
-        }
         gri_refusals_init(&refusals);
         if (slice != NULL) {
-            gri_slice_drained(slice, &refusals);
+            fn(slice, &refusals);
         }
         gri_host_refuse_all(host, &refusals);
     }
+}
+
+void gri_host_drain(gri_host *host, const gri_shard_ref *shards, size_t count)
+{
+    /* Relaxed: only tells the hooks why. */
+    gr_deactivation reason = atomic_load_explicit(&host->leaving, memory_order_relaxed)
+                                 ? GR_DEACTIVATION_STOPPED
+                                 : GR_DEACTIVATION_MOVED;
+    gr_future **drained = gri_calloc(count + 1, sizeof(gr_future *));
+    int64_t began_ms = gr_system_now(host->sys);
+
+    (void)atomic_fetch_add_explicit(&host->draining, 1, memory_order_release); /* see gri_host_is_pressing() */
+    for (size_t i = 0; i < count; i++) {
+        gri_slice *slice = slice_named(host, &shards[i]);
+        gr_future *future = slice == NULL ? NULL : gri_slice_drain(slice, reason, host->drain_ms);
+
+        if (drained != NULL) {
+            drained[i] = future;
+        } else { /* no memory to do them side by side */
+            await_drained(future);
+        }
+    }
+    for_each_slice(host, shards, count, gri_slice_press); /* now that all of them drain */
+    for (size_t i = 0; drained != NULL && i < count; i++) {
+        await_drained(drained[i]);
+    }
+    if (gr_system_now(host->sys) - began_ms >= host->drain_ms) {
+        gr_system_log(host->sys, GR_LOG_WARN, "GR-NODE-DRAIN",
+                      "turns still run after %" PRId64 " ms, though their shards have to move: their effects are dropped",
+                      host->drain_ms);
+    }
+    for_each_slice(host, shards, count, gri_slice_drained);
+    (void)atomic_fetch_sub_explicit(&host->draining, 1, memory_order_relaxed); /* a saving only */
     gri_free(drained);
 }
 
 void gri_host_drain_undone(gri_host *host, const gri_shard_ref *shards, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        gri_slice *slice = slice_named(host, &shards[i]);
-        gri_refusals refusals;
-
-        gri_refusals_init(&refusals);
-        if (slice != NULL) {
-            gri_slice_drain_undone(slice, &refusals);
-        }
-        gri_host_refuse_all(host, &refusals);
-    }
+    for_each_slice(host, shards, count, gri_slice_drain_undone);
 }
 
 /* ---- idle ones, and looking inside */

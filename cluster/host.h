@@ -80,6 +80,7 @@ typedef struct gri_host {
     gri_lines lines;
     atomic_uint_fast64_t activations;
     atomic_uint_fast32_t next_stateless;
+    atomic_uint draining; /* drains under way */
     atomic_bool leaving; /* grains end because the node stops, not because their shard moves */
     gri_host_counters counters;
     gr_alarm sweep;
@@ -110,6 +111,9 @@ void gri_host_view(gri_host *host, const gri_view *view);
 void gri_host_drain(gri_host *host, const gri_shard_ref *shards, size_t count);
 void gri_host_drain_undone(gri_host *host, const gri_shard_ref *shards, size_t count);
 void gri_host_fence(gri_host *host);
+
+/* Whether a turn that must end before a shard can move waits for this call; marks it then. Not under a lock. */
+bool gri_host_is_pressing(gri_host *host, gri_call_message *call);
 
 /* Called by the drop of a call message that still owes an answer. */
 void gri_host_call_dropped(gri_call_message *call);

@@ -357,39 +357,11 @@ void gri_incarnation_wait(gri_incarnation *incarnation, int64_t ms)
     }
 }
 
-/* Whether the node owns all of a table that the plan gives it. */
-static bool owns_its_part(const gri_view *view, const char *name, uint64_t node)
-{
-    const gri_table *table = NULL;
-    uint64_t *plan = NULL;
-    bool owns = true;
-
-    for (size_t i = 0; i < view->tables_count; i++) {
-        if (strcmp(view->tables[i].name, name) == 0) {
-            table = &view->tables[i];
-        }
-    }
-    plan = table == NULL ? NULL : gri_alloc(view->shards_count * sizeof(*plan));
-    if (plan == NULL || gri_view_plan(view, table, plan) != GR_OK) {
-        gri_free(plan);
-        return false;
-    }
-    for (uint32_t i = 0; i < view->shards_count; i++) {
-        owns = owns && (plan[i] != node || table->shards[i].owner == node);
-    }
-    gri_free(plan);
-    return owns;
-}
-
 bool gri_incarnation_is_ready(gri_incarnation *incarnation)
 {
-    const gri_host *host = incarnation->host;
     gri_view *view = gri_view_cell_read(&incarnation->exchange->view);
-    bool ready = view != NULL && view->settled && may_act(incarnation);
+    bool ready = view != NULL && gri_view_at_rest(view) && may_act(incarnation);
 
-    for (size_t i = 0; ready && i < host->tables_count; i++) {
-        ready = owns_its_part(view, host->tables[i].name, host->node);
-    }
     (void)gri_view_unref(view);
     return ready;
 }
@@ -461,7 +433,11 @@ void gri_incarnation_stop(gri_incarnation *incarnation)
     }
     incarnation->remote = gr_remote_free(incarnation->remote);
     if (incarnation->sys != NULL) {
-        (void)gr_system_stop(incarnation->sys, SYSTEM_STOP_MS);
+        if (gr_system_stop(incarnation->sys, SYSTEM_STOP_MS) != GR_OK) {
+            gr_error why = *gr_last_error();
+
+            gr_system_log(incarnation->sys, GR_LOG_ERROR, "GR-NODE-HANGS", "%s", why.text);
+        }
     }
 }
 

@@ -197,6 +197,10 @@ static void begin_locked(gri_slice *slice, gri_call_message *call, const char *k
         refuse(slice, refusals, call, GR_EBUSY, RETRY_BUSY_MS, "its node is out of memory");
         return;
     }
+    if (slice->state == GRI_SLICE_DRAINING) { /* only for this call */
+        /* Release: see gri_slice_drain(). */
+        atomic_store_explicit(&activation->closing, (int)slice->reason, memory_order_release);
+    }
     send_locked(slice, activation, call, refusals);
 }
 
@@ -236,7 +240,7 @@ static void admit_locked(gri_slice *slice, gri_call_message *call, gri_refusals 
     } else if (activation != NULL) {
         hold_locked(slice, &activation->held, &activation->held_count,
                     activation->hosted->mailbox_limit, call, refusals);
-    } else if (slice->state == GRI_SLICE_DRAINING) {
+    } else if (slice->state == GRI_SLICE_DRAINING && (call->flags & GRI_CALL_PRESSING) == 0) {
         hold_locked(slice, &slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
     } else {
         begin_locked(slice, call, key, key_bytes, refusals);
@@ -346,6 +350,7 @@ gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t lim
     (void)pthread_mutex_lock(&slice->lock);
     if (slice->state == GRI_SLICE_OWNED) {
         slice->state = GRI_SLICE_DRAINING;
+        slice->reason = reason;
         HASH_ITER(hh, slice->table, activation, next)
         {
             /* Release: a turn that sees it holds the calls that come after, instead of running them. */
@@ -358,6 +363,43 @@ gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t lim
     }
     (void)pthread_mutex_unlock(&slice->lock);
     return drained;
+}
+
+void gri_slice_press(gri_slice *slice, gri_refusals *refusals)
+{
+    struct gri_call_list held;
+    gri_call_message *call = NULL;
+
+    STAILQ_INIT(&held);
+    (void)pthread_mutex_lock(&slice->lock);
+    if (slice->state == GRI_SLICE_DRAINING) {
+        take_held_locked(slice, &held);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+    STAILQ_FOREACH (call, &held, waiting) {
+        (void)gri_host_is_pressing(slice->host, call);
+    }
+    (void)pthread_mutex_lock(&slice->lock);
+    STAILQ_CONCAT(&held, &slice->held); /* what has come meanwhile is younger */
+    slice->held_count = 0;
+    admit_held_locked(slice, &held, refusals);
+    (void)pthread_mutex_unlock(&slice->lock);
+}
+
+bool gri_slice_drains(gri_slice *slice, uint64_t kind, const char *identity, size_t identity_bytes)
+{
+    char key[KEY_BYTES_MAX];
+    bool drains = false;
+
+    if (identity_bytes > GR_IDENTITY_BYTES_MAX) {
+        return false;
+    }
+    memcpy(key, &kind, sizeof(kind));
+    memcpy(key + sizeof(kind), identity, identity_bytes);
+    (void)pthread_mutex_lock(&slice->lock);
+    drains = slice->state == GRI_SLICE_DRAINING && find_locked(slice, key, sizeof(kind) + identity_bytes) != NULL;
+    (void)pthread_mutex_unlock(&slice->lock);
+    return drains;
 }
 
 void gri_slice_drained(gri_slice *slice, gri_refusals *refusals)

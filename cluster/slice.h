@@ -50,6 +50,7 @@ typedef struct gri_slice {
     struct gri_call_list held;
     uint32_t held_count;
     gr_future *drained; /* completes when the table is empty */
+    gr_deactivation reason; /* while DRAINING */
 } gri_slice;
 
 /* Calls that could not be taken, each with its reason, to be answered once the lock is free. */
@@ -68,6 +69,10 @@ void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *re
 
 /* Begins to drain; the future completes when it is done, NULL: it is done (or there is no memory to wait with). */
 gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t limit_ms);
+/* While draining: calls that were held although a turn that is to end waits for them are taken after all. */
+void gri_slice_press(gri_slice *slice, gri_refusals *refusals);
+/* Whether the slice is draining and has an activation of this grain. */
+bool gri_slice_drains(gri_slice *slice, uint64_t kind, const char *identity, size_t identity_bytes);
 /* What is still running loses its effects; its held calls are kept. */
 void gri_slice_drained(gri_slice *slice, gri_refusals *refusals);
 void gri_slice_drain_undone(gri_slice *slice, gri_refusals *refusals);

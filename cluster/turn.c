@@ -63,6 +63,13 @@ gr_err gri_turn_chain(gr_grain *turn)
                          activation->identity);
 }
 
+bool gri_turn_is_pressing(const gr_grain *turn)
+{
+    /* Acquire: pairs with gri_slice_drain(). */
+    return atomic_load_explicit(&turn->live->activation->closing, memory_order_acquire) != 0 ||
+           (turn->call != NULL && (turn->call->flags & GRI_CALL_PRESSING) != 0);
+}
+
 /* Room for one more pointer. */
 static bool make_room(void **array, size_t count, size_t *room)
 {

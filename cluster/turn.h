@@ -84,6 +84,8 @@ void gri_turn_crash(gr_grain *turn, gr_err code, const char *text);
 
 /* The chain of callers for what this turn calls; GR_ETOOBIG, GR_ENOMEM. */
 gr_err gri_turn_chain(gr_grain *turn);
+/* Whether its shard cannot move before it ends, or its caller's. */
+bool gri_turn_is_pressing(const gr_grain *turn);
 /* Keeps a one-way call until the end; takes it. A reply likewise. GR_ENOMEM. */
 gr_err gri_turn_keep_one_way(gr_grain *turn, gri_call *take_call);
 gr_err gri_turn_keep_reply(gr_grain *turn, gr_msg *take_reply);

@@ -703,6 +703,36 @@ static void c07_a_drain_finishes_what_runs_and_holds_what_waits(void **state)
     assert_int_equal(number, 3);
 }
 
+static void c07_a_drain_lets_in_the_calls_that_a_running_turn_waits_for(void **state)
+{
+    lab *l = *state;
+    Probe__Ask ask = PROBE__ASK__INIT;
+    char *path[] = {(char *)(uintptr_t)"b", (char *)(uintptr_t)"c"};
+    gr_future *walk = NULL;
+    gr_future *other = NULL;
+    int64_t before_ms = 0;
+    void *reply = NULL;
+
+    ask.path = path;
+    ask.n_path = 2;
+    ask.wait_ms = 100; /* it calls when all shards drain already */
+    assert_int_equal(gr_call_future(&l->caller, &probe_kind, probe_method_of(&probe_kind, PROBE_WALK), "a", &ask, NULL,
+                                    &walk),
+                     GR_OK);
+    gr_stepped_advance(l->stepped, 50);
+    other = start(l, &probe_kind, PROBE_ADD, "c", 1, 0);
+    before_ms = gr_system_now(l->sys);
+    drain_all(l);
+    assert_true(gr_system_now(l->sys) - before_ms < 1000);
+    assert_int_equal(gr_call_await(&l->caller, walk, probe_method_of(&probe_kind, PROBE_WALK), 0, &reply), GR_OK);
+    assert_int_equal(((Probe__Tell *)reply)->number, 3);
+    assert_int_equal(atomic_load(&l->host->activations), 0);
+    gr_reply_free(reply);
+    (void)gr_future_unref(walk);
+    gri_host_fence(l->host);
+    (void)finish(l, other, NULL);
+}
+
 static void a_turn_that_outlasts_the_drain_loses_its_effects(void **state)
 {
     lab *l = *state;
@@ -795,6 +825,7 @@ int main(int argc, char **argv)
             a_fenced_node_answers_nothing_that_it_had_begun_and_refuses_the_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(c07_a_drain_finishes_what_runs_and_holds_what_waits, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(c07_a_drain_lets_in_the_calls_that_a_running_turn_waits_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_turn_that_outlasts_the_drain_loses_its_effects, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(c20_a_stateless_kind_runs_in_several_activations, setup,

@@ -163,9 +163,11 @@ static gr_err walk(const void *methods, gr_grain *grain, const void *request, vo
     enter(methods, grain, ask->number);
     next.path = ask->path + 1;
     next.n_path = ask->n_path - 1;
-    next.wait_ms = ask->wait_ms;
-    err = gr_call(gr_grain_caller(grain), &probe_kind, probe_method_of(&probe_kind, PROBE_WALK),
+    err = wait_ms(world_of(methods)->sys, ask->wait_ms); /* only the first waits */
+    if (err == GR_OK) {
+        err = gr_call(gr_grain_caller(grain), &probe_kind, probe_method_of(&probe_kind, PROBE_WALK),
                   ask->path[0], &next, NULL, &got);
+    }
     if (err == GR_OK) {
         (void)tell(reply, grain, ((const Probe__Tell *)got)->number + 1);
         gr_reply_free(got); /* does nothing inside a grain */

@@ -62,8 +62,9 @@ GR_API GR_MUST_CHECK gr_err gr_node_start(const gr_node_options *options,
                                           gr_kind *const *take_kinds, gr_node **out_node);
 
 /**
- * Waits until the node has the shards that it should have, so that few grains move after this. What a
- * readiness probe, or whoever restarts nodes one after the other, wants to know.
+ * Waits until every shard is where it should be, this node's among them, so that no grain moves after
+ * this until a node comes or goes. What a readiness probe, or whoever restarts nodes one after the
+ * other, wants to know.
  *
  * Owns:    nothing.
  * Errors:  GR_ETIMEDOUT shards are still moving; the node works all the same.
