@@ -239,6 +239,18 @@ static void a_panic_in_a_stop_hook_does_not_stop_the_end(void **state)
     habits_fini(mine);
 }
 
+static void a_restart_stops_the_children_first(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid parent = lab_spawn(lab, "p");
+
+    (void)lab_spawn_child(lab, parent, "c");
+    lab_do(lab, parent, lab_act_fail, NULL);
+    lab_wait_times(lab, "p started", 2);
+    assert_true(lab_place(lab, "c stopped stopped") < lab_place(lab, "p stopped restarting"));
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
+}
+
 /* ---- failures while others of the same actor wait */
 
 static gr_err act_wait(gr_context *ctx, struct lab *lab, void *arg)
@@ -342,6 +354,7 @@ int main(void)
         LAB_BOTH(a_parents_stop_ends_the_wait_of_its_childs_start_hook),
         LAB_BOTH(a_childs_start_hook_that_waits_holds_only_its_parent),
         LAB_BOTH(r10_a_panic_in_the_start_hook_of_a_restart_is_supervised),
+        LAB_BOTH(a_restart_stops_the_children_first),
         LAB_BOTH(a_stop_hook_cannot_wait_and_is_told_so),
         LAB_BOTH(a_panic_in_a_stop_hook_does_not_stop_the_end),
         LAB_BOTH(a_wait_outlives_the_failure_of_another_handler_that_is_resumed),

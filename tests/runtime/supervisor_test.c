@@ -461,18 +461,6 @@ static void r08_an_escalation_restarts_the_parent_by_default(void **state)
     assert_int_equal(lab_count(lab, "p stopped restarting"), 1);
 }
 
-static void a_restart_stops_the_children_first(void **state)
-{
-    struct lab *lab = *state;
-    gr_pid parent = lab_spawn(lab, "p");
-
-    (void)lab_spawn_child(lab, parent, "c");
-    lab_do(lab, parent, lab_act_fail, NULL);
-    lab_wait_times(lab, "p started", 2);
-    assert_true(lab_place(lab, "c stopped stopped") < lab_place(lab, "p stopped restarting"));
-    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
-}
-
 /* ---- r10 and r11 */
 
 static void r10_a_failing_start_during_a_restart_is_supervised_too(void **state)
@@ -549,27 +537,6 @@ static void r11_the_systems_own_decisions_have_no_parent(void **state)
     assert_true(gr_pid_is_null(lab_decision_at(lab, 0).parent));
 }
 
-static gr_err act_refuse(gr_context *ctx, struct lab *lab, void *arg)
-{
-    (void)ctx;
-    (void)lab;
-    (void)arg;
-    return gr_fail((gr_err)(GR_EAPP + 7), "not today");
-}
-
-static void an_error_that_is_not_fatal_is_an_answer_and_no_failure(void **state)
-{
-    struct lab *lab = *state;
-    gr_pid pid = lab_spawn(lab, "a");
-
-    assert_int_equal(lab_make(lab, pid, act_refuse, NULL), GR_EAPP + 7);
-    assert_string_equal(gr_last_error()->text, "not today");
-    lab_do(lab, pid, act_refuse, NULL); /* nobody asked: nothing happens */
-    lab_flush(lab, pid);
-    assert_int_equal(lab_decisions(lab), 0);
-    lab_assert_notes(lab, "a", "a started");
-}
-
 static void a_stopped_parents_failing_child_just_ends(void **state)
 {
     struct lab *lab = *state;
@@ -606,12 +573,10 @@ int main(void)
         LAB_BOTH(r08_escalate_fails_the_parent_with_the_same_error),
         LAB_BOTH(r08_without_a_grandparent_the_root_strategy_decides),
         LAB_BOTH(r08_an_escalation_restarts_the_parent_by_default),
-        LAB_BOTH(a_restart_stops_the_children_first),
         LAB_BOTH(r10_a_failing_start_during_a_restart_is_supervised_too),
         LAB_BOTH(r10_a_start_that_never_succeeds_again_stops_the_actor),
         LAB_BOTH(r11_every_decision_is_an_event),
         LAB_BOTH(r11_the_systems_own_decisions_have_no_parent),
-        LAB_BOTH(an_error_that_is_not_fatal_is_an_answer_and_no_failure),
         LAB_BOTH(a_stopped_parents_failing_child_just_ends),
     };
 

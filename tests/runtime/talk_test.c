@@ -119,6 +119,27 @@ static void r20_only_the_first_answer_counts(void **state)
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).late_replies == 2); /* and the probe's own */
 }
 
+static gr_err act_refuse(gr_context *ctx, struct lab *lab, void *arg)
+{
+    (void)ctx;
+    (void)lab;
+    (void)arg;
+    return gr_fail((gr_err)(GR_EAPP + 7), "not today");
+}
+
+static void an_error_that_is_not_fatal_is_an_answer_and_no_failure(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = lab_spawn(lab, "a");
+
+    assert_int_equal(lab_make(lab, pid, act_refuse, NULL), GR_EAPP + 7);
+    assert_string_equal(gr_last_error()->text, "not today");
+    lab_do(lab, pid, act_refuse, NULL); /* nobody asked: nothing happens */
+    lab_flush(lab, pid);
+    assert_int_equal(lab_decisions(lab), 0);
+    lab_assert_notes(lab, "a", "a started");
+}
+
 /* ---- answers out of turn */
 
 typedef struct ticket {
@@ -240,6 +261,7 @@ int main(void)
         LAB_BOTH(r20_a_forward_to_a_dead_actor_tells_who_asked),
         LAB_BOTH(r20_respond_without_a_sender_is_a_dead_letter),
         LAB_BOTH(r20_only_the_first_answer_counts),
+        LAB_BOTH(an_error_that_is_not_fatal_is_an_answer_and_no_failure),
         LAB_BOTH(an_answer_may_come_in_a_later_turn),
         LAB_BOTH(a_message_outlives_its_handler_when_a_reference_is_taken),
         LAB_BOTH(messages_from_one_actor_to_another_keep_their_order),
