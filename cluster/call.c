@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "call.h"
+#include "call_internal.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -20,9 +20,8 @@
 
 #include "chain.h"
 #include "lane.h"
-#include "sim_hooks.h"
 
-enum { BACK_OFF_MS_FIRST = 5, BACK_OFF_MS_MAX = 250, BACK_OFF_DOUBLINGS = 6, DETAIL_BYTES = 160 };
+enum { BACK_OFF_MS_FIRST = 5, BACK_OFF_MS_MAX = 250, BACK_OFF_DOUBLINGS = 6 };
 
 /* ---- making and freeing */
 
@@ -55,8 +54,8 @@ static gr_err call_fill(gri_call *call, const gri_call_spec *spec, size_t reques
     call->message.count = request_bytes;
     call->message.kind = spec->kind->hash;
     call->message.method = spec->method->hash;
-    call->message.flags =
-        (uint8_t)((spec->one_way ? GRI_CALL_ONE_WAY : 0) | (spec->pressing ? GRI_CALL_PRESSING : 0));
+    call->message.flags = (uint8_t)((spec->one_way ? GRI_CALL_ONE_WAY : 0) |
+                                    (spec->pressing ? GRI_CALL_PRESSING : 0));
     call->message.sys = call->exchange->sys;
     call->message.deadline_ms = spec->deadline_ms;
     return spec->one_way ? GR_OK : gr_future_new(call->exchange->sys, GR_FOREVER, &call->future);
@@ -135,11 +134,7 @@ gri_call *gri_call_unref(gri_call *take_call)
 
 /* ---- the end */
 
-static void kick_locked(gri_call *call);
-
-/* Ends the call, once. `ran`: its effects may be there, so older calls of its lane may not come
- * after it any more. */
-static void call_over(gri_call *call, bool ran, gr_msg *take_result)
+void gri_call_over(gri_call *call, bool ran, gr_msg *take_result)
 {
     gr_future *under_way = NULL;
     gri_call *overtaken = NULL;
@@ -155,15 +150,15 @@ static void call_over(gri_call *call, bool ran, gr_msg *take_result)
         if (overtaken == NULL) {
             call->state = GRI_CALL_OVER;
             TAILQ_REMOVE(&call->bucket->calls, call, all);
-            kick_locked(call);
+            gri_call_kick_locked(call);
             gri_lane_leave_locked(call);
             under_way = call->under_way;
             call->under_way = NULL;
         }
         (void)pthread_mutex_unlock(&call->bucket->lock);
         if (overtaken != NULL) {
-            call_over(overtaken, false,
-                      gr_msg_new_error(overtaken->last.code, overtaken->last.text));
+            gri_call_over(overtaken, false,
+                          gr_msg_new_error(overtaken->last.code, overtaken->last.text));
             (void)gri_call_unref(overtaken);
         }
     } while (overtaken != NULL);
@@ -176,13 +171,12 @@ static void call_over(gri_call *call, bool ran, gr_msg *take_result)
     (void)gri_call_unref(call); /* the bucket's */
 }
 
-static void call_fail(gri_call *call, bool ran, gr_err code, const char *text)
+void gri_call_fail(gri_call *call, bool ran, gr_err code, const char *text)
 {
-    call_over(call, ran, gr_msg_new_error(code, text));
+    gri_call_over(call, ran, gr_msg_new_error(code, text));
 }
 
-/* The deadline has come before it ran. */
-static void call_ran_out(gri_call *call)
+void gri_call_ran_out(gri_call *call)
 {
     char text[GR_ERROR_TEXT_BYTES];
     gr_err code = call->sent_unknown                                             ? GR_EUNKNOWN
@@ -194,7 +188,7 @@ static void call_ran_out(gri_call *call)
                    call->message.deadline_ms - call->started_ms,
                    call->sent_unknown ? "an earlier attempt may have run; " : "",
                    call->last.text[0] == '\0' ? "did not run" : call->last.text);
-    call_fail(call, call->sent_unknown, code, text);
+    gri_call_fail(call, call->sent_unknown, code, text);
 }
 
 void gri_call_give_up(gri_call *call, gr_err code, const char *why)
@@ -212,7 +206,7 @@ void gri_call_give_up(gri_call *call, gr_err code, const char *why)
         (void)gr_future_complete(under_way, gr_msg_new_error(GR_EUNKNOWN, why));
         (void)gr_future_unref(under_way);
     } else if (state == GRI_CALL_WAITING) {
-        call_fail(call, false, code == GR_ESTOPPED ? GR_ENOTRUN : code, why);
+        gri_call_fail(call, false, code == GR_ESTOPPED ? GR_ENOTRUN : code, why);
     } else {
         (void)sched_yield(); /* another thread is sending it this very moment; the caller looks
                                 again */
@@ -223,8 +217,7 @@ void gri_call_give_up(gri_call *call, gr_err code, const char *why)
 
 static void on_alarm(void *arg);
 
-/* Looks again at `at_ms`, or at the deadline if that comes first. */
-static void wait_locked(gri_call *call, int64_t at_ms)
+void gri_call_wait_locked(gri_call *call, int64_t at_ms)
 {
     if (!call->alarm_ready) {
         gr_alarm_init(&call->alarm, call->exchange->sys, on_alarm, call);
@@ -234,17 +227,16 @@ static void wait_locked(gri_call *call, int64_t at_ms)
                  at_ms < call->message.deadline_ms ? at_ms : call->message.deadline_ms);
 }
 
-/* Something has changed for the lane: its oldest waiting call looks again. */
-static void kick_locked(gri_call *call)
+void gri_call_kick_locked(gri_call *call)
 {
     gri_call *next = call->lane == NULL ? NULL : gri_lane_waiting_locked(call->lane);
 
     if (next != NULL && next != call) {
-        wait_locked(next, gr_system_now(call->exchange->sys));
+        gri_call_wait_locked(next, gr_system_now(call->exchange->sys));
     }
 }
 
-static void note_locked(gri_call *call, gr_err code, const char *text)
+void gri_call_note_locked(gri_call *call, gr_err code, const char *text)
 {
     call->last.code = code;
     (void)snprintf(call->last.text, sizeof(call->last.text), "%s", text);
@@ -263,8 +255,7 @@ static int64_t back_off_ms(gri_call *call, uint32_t retry_after_ms)
     return (int64_t)(span / 2 + gr_system_random(call->exchange->sys) % (span / 2 + 1));
 }
 
-/* It did not run, or may be run twice: again, later. */
-static void call_again(gri_call *call, gr_err code, const char *text, const gri_answer *answer)
+void gri_call_again(gri_call *call, gr_err code, const char *text, const gri_answer *answer)
 {
     bool elsewhere = answer != NULL && answer->owner != 0 && answer->owner != call->target;
     int64_t delay_ms = elsewhere && call->attempt < BACK_OFF_DOUBLINGS
@@ -281,382 +272,21 @@ static void call_again(gri_call *call, gr_err code, const char *text, const gri_
         under_way = call->under_way;
         call->under_way = NULL;
         call->state = GRI_CALL_WAITING;
-        note_locked(call, code, text);
+        gri_call_note_locked(call, code, text);
         if (elsewhere) {
             call->hint_owner = answer->owner;
             call->hint_founded = answer->view_founded;
             call->hint_version = answer->view_version;
         }
         call->not_before_ms = gr_system_now(call->exchange->sys) + delay_ms;
-        wait_locked(call, call->not_before_ms);
-        kick_locked(call);
+        gri_call_wait_locked(call, call->not_before_ms);
+        gri_call_kick_locked(call);
     }
     (void)pthread_mutex_unlock(&call->bucket->lock);
     (void)gr_future_unref(under_way);
 }
 
-/* ---- an attempt ends */
-
-static void take_details(gri_call *call, const gri_answer *answer)
-{
-    if (call->details_type != NULL && strcmp(answer->details_type, call->details_type->name) == 0 &&
-        gr_msg_unpack(call->details_type, answer->details, answer->details_bytes, &call->details) !=
-            GR_OK) {
-        call->details = NULL; /* not what its name says: as good as none */
-    }
-}
-
-static void on_failed(gri_call *call, const gri_answer *answer)
-{
-    take_details(call, answer);
-    call_fail(call, true, answer->code,
-              answer->text[0] == '\0' ? gr_err_text(answer->code) : answer->text);
-}
-
-/* A refusal: most are worth another try, some are for good. */
-static void on_refused(gri_call *call, const gri_answer *answer)
-{
-    char text[GR_ERROR_TEXT_BYTES];
-
-    switch (answer->code) {
-    case GR_ENOKIND:
-        (void)snprintf(text, sizeof(text), "node %016" PRIx64 " does not host kind %.160s",
-                       call->target, call->kind->name);
-        if (call->wait_for_host) {
-            call_again(call, GR_ENOKIND, text, answer);
-            return;
-        }
-        break;
-    case GR_ENOMETHOD:
-        (void)snprintf(text, sizeof(text), "node %016" PRIx64 " does not implement %.160s",
-                       call->target, call->method->full_name);
-        break;
-    case GR_EDECODE:
-    case GR_ETOOBIG:
-    case GR_EINVAL:
-        (void)snprintf(text, sizeof(text), "%s", answer->text);
-        break;
-    default:
-        call_again(call, answer->code, answer->text, answer);
-        return;
-    }
-    call_fail(call, false, answer->code, text);
-}
-
-static void on_unknown(gri_call *call, const char *text)
-{
-    char more[GR_ERROR_TEXT_BYTES];
-
-    (void)snprintf(more, sizeof(more), "%s of %.40s on node %016" PRIx64 ": %.*s",
-                   call->method->full_name, call->message.identity, call->target, DETAIL_BYTES / 2,
-                   text);
-    if ((call->method->flags & GR_METHOD_IDEMPOTENT) != 0 || gri_sim_has(GRI_SIM_RUN_TWICE)) {
-        (void)pthread_mutex_lock(&call->bucket->lock);
-        call->sent_unknown = true;
-        (void)pthread_mutex_unlock(&call->bucket->lock);
-        call_again(call, GR_EUNKNOWN, more, NULL);
-        return;
-    }
-    call_fail(call, true, GR_EUNKNOWN, more);
-}
-
-static void on_answer(gri_call *call, const gri_answer *answer)
-{
-    gr_msg *reply = NULL;
-
-    switch (answer->outcome) {
-    case GRI_OUTCOME_REPLIED:
-        if (gr_msg_unpack(call->method->reply, answer->bytes, answer->count, &reply) == GR_OK) {
-            call_over(call, true, reply);
-        } else {
-            gr_error why = *gr_last_error();
-
-            call_fail(call, true, why.code, why.text);
-        }
-        break;
-    case GRI_OUTCOME_FAILED:
-        on_failed(call, answer);
-        break;
-    case GRI_OUTCOME_NOT_RUN:
-        on_refused(call, answer);
-        break;
-    case GRI_OUTCOME_UNKNOWN:
-        on_unknown(call, answer->text);
-        break;
-    }
-}
-
-/* The attempt ended without an answer of a node. */
-static void on_no_answer(gri_call *call, const gr_error *why)
-{
-    char text[GR_ERROR_TEXT_BYTES];
-
-    switch (why->code) {
-    case GR_ETIMEDOUT:
-        (void)snprintf(text, sizeof(text),
-                       "sent, but not answered within %" PRId64 " ms: it may have run",
-                       call->message.deadline_ms - call->started_ms);
-        on_unknown(call, text);
-        break;
-    case GR_EDEAD:
-    case GR_EFULL:
-    case GR_EUNREACHABLE:
-    case GR_ENOTRUN:
-    case GR_ENOTYPE:
-    case GR_ENOMEM:
-    case GR_ESTOPPED:
-        call_again(call, GR_ENOTRUN, why->text, NULL);
-        break;
-    case GR_ETOOBIG:
-    case GR_EDECODE:
-    case GR_EPROTO:
-    case GR_EREFUSED:
-        call_fail(call, false, why->code, why->text);
-        break;
-    default:
-        on_unknown(call, why->text);
-        break;
-    }
-}
-
-static void on_attempt(void *arg, gr_future *future)
-{
-    gri_call *call = arg;
-    gr_msg *msg = NULL;
-    gr_err err = gr_await(future, 0, &msg);
-    gr_error why = err == GR_OK ? (gr_error){0} : *gr_last_error();
-    const gri_answer *answer = err == GR_OK ? gr_msg_read(msg, &gri_answer_type) : NULL;
-
-    if (answer != NULL) {
-        on_answer(call, answer);
-    } else {
-        why.code = err == GR_OK ? GR_EPROTO : err;
-        on_no_answer(call, &why);
-    }
-    (void)gr_msg_unref(msg);
-    (void)gri_call_unref(call);
-}
-
-/* ---- sending */
-
-typedef struct place {
-    uint64_t node; /* 0: none now */
-    gr_err code;   /* why, then */
-    char text[DETAIL_BYTES];
-} place;
-
-static place nowhere(gr_err code, const char *format, const char *name)
-{
-    place found = {.code = code};
-
-    /* The formats below are this file's own, with one %s. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    (void)snprintf(found.text, sizeof(found.text), format, name);
-#pragma GCC diagnostic pop
-    return found;
-}
-
-/* Any node that hosts the kind; this one if it does, unless it has just refused. */
-static place place_of_stateless(gri_call *call, const gri_view *view)
-{
-    place found = {.node = 0};
-    uint64_t self = gr_system_node(call->exchange->sys);
-    uint64_t seen = 0;
-
-    if (self != call->target && gri_view_hosts(view, self, call->kind->name)) {
-        found.node = self;
-        return found;
-    }
-    for (size_t i = 0; i < view->members_count; i++) {
-        const gri_member *member = &view->members[i];
-
-        /* The nth candidate takes the place with probability 1/n, so each has the same chance. */
-        if (!member->leaving && gri_view_hosts(view, member->node, call->kind->name) &&
-            gr_system_random(call->exchange->sys) % ++seen == 0) {
-            found.node = member->node;
-        }
-    }
-    return found.node != 0 ? found : nowhere(GR_ENOKIND, "no node hosts kind %s", call->kind->name);
-}
-
-static place place_of(gri_call *call, const gri_view *view)
-{
-    const gri_shard *shards = NULL;
-    char table[GRI_VIEW_TABLE_BYTES];
-    place found = {.node = 0};
-
-    if (view == NULL) {
-        return nowhere(GR_ENOTRUN, "no node of the cluster has answered yet%s", "");
-    }
-    if ((call->kind->flags & GR_KIND_STATELESS) != 0) {
-        return place_of_stateless(call, view);
-    }
-    if (call->hint_owner != 0 && gri_view_is_older(view, call->hint_founded, call->hint_version) &&
-        gri_view_member(view, call->hint_owner) != NULL) {
-        found.node = call->hint_owner;
-        return found;
-    }
-    if (!view->settled) {
-        return nowhere(GR_ENOTRUN, "the cluster has just been founded, nobody owns grains yet%s",
-                       "");
-    }
-    shards = gri_view_shards(view, gri_view_table(call->kind, table));
-    found.node =
-        shards == NULL ? 0 : shards[gri_view_shard(view, call->kind, call->message.identity)].owner;
-    if (found.node == 0) {
-        return nowhere(GR_ENOKIND, "no node hosts kind %s", call->kind->name);
-    }
-    if (!gri_view_hosts(view, found.node, call->kind->name)) {
-        return nowhere(GR_ENOKIND, "the node that owns its shard does not host kind %s",
-                       call->kind->name);
-    }
-    return found;
-}
-
-static void send_one_way(gri_call *call, gr_pid to, gr_msg *take_msg)
-{
-    gr_err err = gr_send(call->exchange->sys, to, take_msg);
-    gr_error why = err == GR_OK ? (gr_error){0} : *gr_last_error();
-
-    if (err == GR_OK) {
-        (void)pthread_mutex_lock(&call->bucket->lock);
-        note_locked(call, GR_OK, "");
-        (void)pthread_mutex_unlock(&call->bucket->lock);
-        call_over(call, true, NULL);
-    } else if (err == GR_EFULL || err == GR_ETOOBIG || err == GR_ENOMEM) {
-        (void)pthread_mutex_lock(&call->bucket->lock);
-        note_locked(call, err, why.text);
-        (void)pthread_mutex_unlock(&call->bucket->lock);
-        call_over(call, false, NULL);
-    } else {
-        call_again(call, GR_ENOTRUN, why.code == err ? why.text : gr_err_text(err), NULL);
-    }
-}
-
-static void send_request(gri_call *call, gr_pid to, gr_msg *take_msg)
-{
-    gr_future *future = NULL;
-    int64_t left_ms = call->message.deadline_ms - gr_system_now(call->exchange->sys);
-    gr_err err = GR_OK;
-
-    left_ms = gri_sim_has(GRI_SIM_NO_DEADLINE) ? GR_FOREVER : left_ms < 1 ? 1 : left_ms;
-    err = gr_request_future(call->exchange->sys, to, take_msg, left_ms, &future);
-    if (err != GR_OK) {
-        call_again(call, GR_ENOTRUN, gr_err_text(err), NULL);
-        return;
-    }
-    (void)pthread_mutex_lock(&call->bucket->lock);
-    call->state = GRI_CALL_SENT;
-    call->under_way = gr_future_ref(future);
-    kick_locked(call);
-    (void)pthread_mutex_unlock(&call->bucket->lock);
-    if (gr_future_on_complete(future, on_attempt, gri_call_ref(call)) != GR_OK) {
-        gr_error why = *gr_last_error();
-
-        call_fail(call, true, GR_EUNKNOWN, why.text);
-        (void)gri_call_unref(call);
-    }
-    (void)gr_future_unref(future);
-}
-
-/* The call is in SENDING: nobody else touches its target and attempt. */
-static void call_send(gri_call *call, const gri_view *view)
-{
-    gri_call_message message = call->message;
-    gr_pid to = gr_pid_well_known(call->target, GR_SLOT_CLUSTER);
-    gr_msg *msg = NULL;
-
-    message.attempt = call->attempt;
-    message.view_founded = view->founded;
-    message.view_version = view->version;
-    (void)pthread_mutex_lock(&call->bucket->lock);
-    gri_lane_stamp_locked(call, &message);
-    (void)pthread_mutex_unlock(&call->bucket->lock);
-    msg = gri_call_message_new(&message);
-    if (msg == NULL) {
-        call_again(call, GR_ENOMEM, "out of memory", NULL);
-    } else if (call->future == NULL) {
-        send_one_way(call, to, msg);
-    } else {
-        send_request(call, to, msg);
-    }
-}
-
-typedef enum next_step {
-    NEXT_NOTHING,
-    NEXT_SEND,
-    NEXT_RAN_OUT,
-    NEXT_NO_HOST,
-    NEXT_CLOSED
-} next_step;
-
-static next_step next_locked(gri_call *call, const gri_view *view)
-{
-    int64_t now_ms = gr_system_now(call->exchange->sys);
-    place found;
-
-    if (call->state != GRI_CALL_WAITING) {
-        return NEXT_NOTHING;
-    }
-    /* Sequentially consistent: see gri_exchange_close(). */
-    if (atomic_load_explicit(&call->exchange->closed, memory_order_seq_cst)) {
-        return NEXT_CLOSED;
-    }
-    if (now_ms >= call->message.deadline_ms) {
-        return NEXT_RAN_OUT;
-    }
-    if (now_ms < call->not_before_ms) {
-        wait_locked(call, call->not_before_ms);
-        return NEXT_NOTHING;
-    }
-    found = place_of(call, view);
-    if (found.node == 0) {
-        note_locked(call, found.code, found.text);
-        if (found.code == GR_ENOKIND && !call->wait_for_host) {
-            return NEXT_NO_HOST;
-        }
-        wait_locked(call, INT64_MAX);
-        return NEXT_NOTHING;
-    }
-    if (!gri_lane_admits_locked(call, found.node)) {
-        wait_locked(call, INT64_MAX);
-        return NEXT_NOTHING;
-    }
-    call->state = GRI_CALL_SENDING;
-    call->attempt++;
-    call->target = found.node;
-    return NEXT_SEND;
-}
-
-static void call_try(gri_call *call)
-{
-    gri_view *view = gri_view_cell_read(&call->exchange->view);
-    next_step next = NEXT_NOTHING;
-
-    (void)pthread_mutex_lock(&call->bucket->lock);
-    next = next_locked(call, view);
-    (void)pthread_mutex_unlock(&call->bucket->lock);
-    switch (next) {
-    case NEXT_NOTHING:
-        break;
-    case NEXT_SEND:
-        call_send(call, view);
-        break;
-    case NEXT_RAN_OUT:
-        call_ran_out(call);
-        break;
-    case NEXT_NO_HOST:
-        call_fail(call, call->sent_unknown, call->sent_unknown ? GR_EUNKNOWN : GR_ENOKIND,
-                  call->last.text);
-        break;
-    case NEXT_CLOSED:
-        call_fail(call, call->sent_unknown, call->sent_unknown ? GR_EUNKNOWN : GR_ENOTRUN,
-                  "the process that called is stopping");
-        break;
-    }
-    (void)gri_view_unref(view);
-}
+/* ---- going */
 
 static void on_alarm(void *arg)
 {
@@ -670,7 +300,7 @@ static void on_alarm(void *arg)
     }
     (void)pthread_mutex_unlock(&call->bucket->lock);
     if (!over) {
-        call_try(call);
+        gri_call_try(call);
         (void)gri_call_unref(call);
     }
 }
@@ -683,7 +313,7 @@ void gri_call_poke(gri_call *call)
         if (call->last.code != GR_EBUSY) {
             call->not_before_ms = 0;
         }
-        wait_locked(call, gr_system_now(call->exchange->sys));
+        gri_call_wait_locked(call, gr_system_now(call->exchange->sys));
     }
     (void)pthread_mutex_unlock(&call->bucket->lock);
 }
@@ -700,7 +330,7 @@ gr_err gri_call_start(gri_call *call)
     }
     (void)pthread_mutex_unlock(&call->bucket->lock);
     if (err == GR_OK) {
-        call_try(call);
+        gri_call_try(call);
     }
     return err;
 }

@@ -13,7 +13,6 @@
 #include <gri/mem.h>
 
 #include "activation.h"
-#include "chain.h"
 
 enum {
     SWEEP_MS_MIN = 10,
@@ -92,7 +91,6 @@ static gr_err host_add_kind(gri_host *host, const gr_kind *kind)
 }
 
 static void on_sweep(void *arg);
-static void on_orphans(void *arg);
 
 static gr_err host_fill(gri_host *host, const gri_host_options *options, gr_kind *const *kinds)
 {
@@ -155,7 +153,7 @@ gr_err gri_host_new(const gri_host_options *options, gr_kind *const *kinds, gri_
     (void)pthread_mutex_init(&host->orphans_lock, NULL);
     STAILQ_INIT(&host->orphans);
     gr_alarm_init(&host->sweep, host->sys, on_sweep, host);
-    gr_alarm_init(&host->orphans_alarm, host->sys, on_orphans, host);
+    gr_alarm_init(&host->orphans_alarm, host->sys, gri_host_on_orphans, host);
     err = host_fill(host, options, kinds);
     if (err != GR_OK) {
         gri_host_close(host);
@@ -182,8 +180,7 @@ void gri_host_silence(gri_host *host)
     gri_lease_gate_fence(&host->gate);
 }
 
-/* Every slice of every table, then the one of the stateless kinds; NULL after the last. */
-static gri_slice *slice_at(gri_host *host, size_t index)
+gri_slice *gri_host_slice_at(gri_host *host, size_t index)
 {
     size_t table = index / host->shards;
 
@@ -197,7 +194,7 @@ static void drop_all(gri_host *host)
 {
     gri_slice *slice = NULL;
 
-    for (size_t i = 0; (slice = slice_at(host, i)) != NULL; i++) {
+    for (size_t i = 0; (slice = gri_host_slice_at(host, i)) != NULL; i++) {
         gri_refusals refusals;
 
         gri_refusals_init(&refusals);
@@ -229,7 +226,7 @@ gri_host *gri_host_free(gri_host *take_host)
     if (host == NULL) {
         return NULL;
     }
-    for (size_t i = 0; (slice = slice_at(host, i)) != NULL; i++) {
+    for (size_t i = 0; (slice = gri_host_slice_at(host, i)) != NULL; i++) {
         gri_slice_forget_all(slice);
         gri_slice_fini(slice);
     }
@@ -251,148 +248,9 @@ gri_host *gri_host_free(gri_host *take_host)
     return NULL;
 }
 
-/* ---- answers */
-
-static void count_answer(gri_host *host, gri_outcome outcome)
-{
-    atomic_uint_fast64_t *counter = outcome == GRI_OUTCOME_REPLIED   ? &host->counters.replied
-                                    : outcome == GRI_OUTCOME_NOT_RUN ? &host->counters.not_run
-                                                                     : &host->counters.failed;
-
-    (void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); /* a count */
-}
-
-void gri_host_answer(gri_host *host, gri_call_message *call, const gri_answer *answer)
-{
-    gr_pid reply_to = call->reply_to;
-
-    GRI_INVARIANT(call->host == host); /* each call is answered once */
-    call->host = NULL;
-    call->reply_to = gr_pid_null();
-    count_answer(host, answer->outcome);
-    gri_activation_release(call);
-    if (!gr_pid_is_null(reply_to)) {
-        (void)gr_send(host->sys, reply_to, gri_answer_new(answer));
-    }
-}
-
-static uint64_t owner_of(const gri_view *view, const gri_call_message *call)
-{
-    const gri_shard *shards = NULL;
-
-    if (view == NULL || call->hosted == NULL || call->hosted->table == NULL) {
-        return 0;
-    }
-    shards = gri_view_shards(view, call->hosted->table->name);
-    return shards == NULL
-               ? 0
-               : shards[gri_grain_hash(call->hosted->info, call->identity) % view->shards_count]
-                     .owner;
-}
-
-/* A one-way call whose shard has moved follows it; nobody else would send it again. */
-static void hand_on(gri_host *host, gri_call_message *call, uint64_t owner)
-{
-    gr_msg *msg = NULL;
-
-    if (owner == 0 || owner == host->node || call->hops >= GRI_HOPS_MAX) {
-        return;
-    }
-    msg = gri_call_message_new(call);
-    if (msg != NULL) {
-        ((gri_call_message *)gr_msg_payload(msg))->hops++;
-        (void)gr_send(host->sys, gr_pid_well_known(owner, GR_SLOT_CLUSTER), msg);
-    }
-}
-
-void gri_host_refuse(gri_host *host, gri_call_message *call, gr_err code, uint32_t retry_after_ms,
-                     const char *text)
-{
-    gri_view *view = gri_view_cell_read(&host->exchange->view);
-    gri_answer answer = {.outcome = GRI_OUTCOME_NOT_RUN,
-                         .code = code,
-                         .retry_after_ms = retry_after_ms,
-                         .text = text};
-
-    answer.owner = owner_of(view, call);
-    answer.view_founded = view == NULL ? 0 : view->founded;
-    answer.view_version = view == NULL ? 0 : view->version;
-    (void)gri_view_unref(view);
-    if (code == GR_ENOTRUN || code == GR_EBUSY) {
-        gri_lines_refused(&host->lines, call);
-    }
-    if ((call->flags & GRI_CALL_ONE_WAY) != 0 && code == GR_ENOTRUN) {
-        hand_on(host, call, answer.owner);
-    }
-    gri_host_answer(host, call, &answer);
-}
-
-void gri_host_refuse_all(gri_host *host, gri_refusals *refusals)
-{
-    gri_call_message *call = NULL;
-
-    while ((call = STAILQ_FIRST(refusals)) != NULL) {
-        STAILQ_REMOVE_HEAD(refusals, waiting);
-        gri_host_refuse(host, call, call->refused, call->retry_after_ms, call->refused_text);
-        (void)gr_msg_unref(gri_call_message_of(call));
-    }
-}
-
-/* ---- calls whose message was dropped: answered from an alarm, because the dropper may hold any lock */
-
-void gri_host_call_dropped(gri_call_message *call)
-{
-    gri_host *host = call->host;
-    gr_pid reply_to = call->reply_to;
-    gri_orphan *orphan = NULL;
-
-    call->host = NULL;
-    gri_lines_refused(&host->lines, call);
-    gri_activation_release(call);
-    orphan = gr_pid_is_null(reply_to) ? NULL : gri_alloc(sizeof(*orphan));
-    if (orphan == NULL) {
-        return; /* its caller will find out at its deadline */
-    }
-    orphan->reply_to = reply_to;
-    (void)pthread_mutex_lock(&host->orphans_lock);
-    if (!host->silent) {
-        if (STAILQ_EMPTY(&host->orphans)) {
-            gr_alarm_set(&host->orphans_alarm, gr_system_now(host->sys));
-        }
-        STAILQ_INSERT_TAIL(&host->orphans, orphan, next);
-        orphan = NULL;
-    }
-    (void)pthread_mutex_unlock(&host->orphans_lock);
-    gri_free(orphan);
-}
-
-static void on_orphans(void *arg)
-{
-    gri_host *host = arg;
-    gri_answer answer = {.outcome = GRI_OUTCOME_NOT_RUN,
-                         .code = GR_ENOTRUN,
-                         .text = "its grain ended before its turn came"};
-    gri_orphan *orphan = NULL;
-
-    for (;;) {
-        (void)pthread_mutex_lock(&host->orphans_lock);
-        orphan = STAILQ_FIRST(&host->orphans);
-        if (orphan != NULL) {
-            STAILQ_REMOVE_HEAD(&host->orphans, next);
-        }
-        (void)pthread_mutex_unlock(&host->orphans_lock);
-        if (orphan == NULL) {
-            return;
-        }
-        count_answer(host, GRI_OUTCOME_NOT_RUN);
-        (void)gr_send(host->sys, orphan->reply_to, gri_answer_new(&answer));
-        gri_free(orphan);
-    }
-}
-
 /* ---- taking calls */
 
-static gri_hosted_kind *find_kind(gri_host *host, uint64_t hash)
+gri_hosted_kind *gri_host_find_kind(gri_host *host, uint64_t hash)
 {
     for (size_t i = 0; i < host->kinds_count; i++) {
         if (host->kinds[i].info->hash == hash) {
@@ -405,7 +263,7 @@ static gri_hosted_kind *find_kind(gri_host *host, uint64_t hash)
 /* What must hold before it matters whose shard it is; refuses otherwise. */
 static bool check_call(gri_host *host, gri_call_message *call)
 {
-    gri_hosted_kind *hosted = find_kind(host, call->kind);
+    gri_hosted_kind *hosted = gri_host_find_kind(host, call->kind);
     char text[GR_ERROR_TEXT_BYTES];
 
     if (hosted == NULL) {
@@ -441,7 +299,7 @@ static bool evict_one(gri_host *host)
     gri_slice *oldest = NULL;
     int64_t oldest_ms = INT64_MAX;
 
-    for (size_t i = 0; (slice = slice_at(host, i)) != NULL; i++) {
+    for (size_t i = 0; (slice = gri_host_slice_at(host, i)) != NULL; i++) {
         int64_t at_ms = atomic_load_explicit(&slice->oldest_ms, memory_order_relaxed); /* a hint */
 
         if (at_ms < oldest_ms) {
@@ -526,129 +384,6 @@ void gri_host_take_call(gri_host *host, gr_msg *take_msg)
     make_room(host);
 }
 
-/* ---- what membership tells */
-
-void gri_host_view(gri_host *host, const gri_view *view)
-{
-    for (size_t t = 0; t < host->tables_count; t++) {
-        const gri_shard *shards = gri_view_shards(view, host->tables[t].name);
-
-        for (uint32_t i = 0; i < host->shards; i++) {
-            gri_refusals refusals;
-
-            gri_refusals_init(&refusals);
-            gri_slice_own(&host->tables[t].slices[i],
-                          shards != NULL && shards[i].owner == host->node,
-                          shards == NULL ? 0 : shards[i].epoch, &refusals);
-            gri_host_refuse_all(host, &refusals);
-        }
-    }
-}
-
-static gri_slice *slice_named(gri_host *host, const gri_shard_ref *ref)
-{
-    for (size_t t = 0; t < host->tables_count; t++) {
-        if (strcmp(host->tables[t].name, ref->table) == 0) {
-            return ref->shard < host->shards ? &host->tables[t].slices[ref->shard] : NULL;
-        }
-    }
-    return NULL;
-}
-
-static bool is_drained_here(void *arg, uint64_t kind, const char *identity, size_t identity_bytes)
-{
-    gri_host *host = arg;
-    const gri_hosted_kind *hosted = find_kind(host, kind);
-    char text[GR_IDENTITY_BYTES_MAX + 1];
-
-    if (hosted == NULL || hosted->table == NULL || identity_bytes > GR_IDENTITY_BYTES_MAX) {
-        return false;
-    }
-    memcpy(text, identity, identity_bytes);
-    text[identity_bytes] = '\0';
-    return gri_slice_drains(&hosted->table->slices[gri_grain_hash(hosted->info, text) % host->shards], kind, text,
-                            identity_bytes);
-}
-
-bool gri_host_is_pressing(gri_host *host, gri_call_message *call)
-{
-    if ((call->flags & GRI_CALL_PRESSING) != 0) {
-        return true;
-    }
-    /* Acquire: pairs with the start of a drain, whose slices are draining before anybody acts on it. */
-    if (call->chain_bytes == 0 || atomic_load_explicit(&host->draining, memory_order_acquire) == 0 ||
-        !gri_chain_any(call->chain, call->chain_bytes, is_drained_here, host)) {
-        return false;
-    }
-    call->flags |= GRI_CALL_PRESSING;
-    return true;
-}
-
-static void await_drained(gr_future *take_drained)
-{
-    gr_msg *msg = NULL;
-
-    if (take_drained != NULL && gr_await(take_drained, GR_FOREVER, &msg) == GR_OK) {
-        (void)gr_msg_unref(msg);
-    }
-    (void)gr_future_unref(take_drained);
-}
-
-typedef void (*slice_fn)(gri_slice *slice, gri_refusals *refusals);
-
-static void for_each_slice(gri_host *host, const gri_shard_ref *shards, size_t count, slice_fn fn)
-{
-    for (size_t i = 0; i < count; i++) {
-        gri_slice *slice = slice_named(host, &shards[i]);
-        gri_refusals refusals;
-
-        gri_refusals_init(&refusals);
-        if (slice != NULL) {
-            fn(slice, &refusals);
-        }
-        gri_host_refuse_all(host, &refusals);
-    }
-}
-
-void gri_host_drain(gri_host *host, const gri_shard_ref *shards, size_t count)
-{
-    /* Relaxed: only tells the hooks why. */
-    gr_deactivation reason = atomic_load_explicit(&host->leaving, memory_order_relaxed)
-                                 ? GR_DEACTIVATION_STOPPED
-                                 : GR_DEACTIVATION_MOVED;
-    gr_future **drained = gri_calloc(count + 1, sizeof(gr_future *));
-    int64_t began_ms = gr_system_now(host->sys);
-
-    (void)atomic_fetch_add_explicit(&host->draining, 1, memory_order_release); /* see gri_host_is_pressing() */
-    for (size_t i = 0; i < count; i++) {
-        gri_slice *slice = slice_named(host, &shards[i]);
-        gr_future *future = slice == NULL ? NULL : gri_slice_drain(slice, reason, host->drain_ms);
-
-        if (drained != NULL) {
-            drained[i] = future;
-        } else { /* no memory to do them side by side */
-            await_drained(future);
-        }
-    }
-    for_each_slice(host, shards, count, gri_slice_press); /* now that all of them drain */
-    for (size_t i = 0; drained != NULL && i < count; i++) {
-        await_drained(drained[i]);
-    }
-    if (gr_system_now(host->sys) - began_ms >= host->drain_ms) {
-        gr_system_log(host->sys, GR_LOG_WARN, "GR-NODE-DRAIN",
-                      "turns still run after %" PRId64 " ms, though their shards have to move: their effects are dropped",
-                      host->drain_ms);
-    }
-    for_each_slice(host, shards, count, gri_slice_drained);
-    (void)atomic_fetch_sub_explicit(&host->draining, 1, memory_order_relaxed); /* a saving only */
-    gri_free(drained);
-}
-
-void gri_host_drain_undone(gri_host *host, const gri_shard_ref *shards, size_t count)
-{
-    for_each_slice(host, shards, count, gri_slice_drain_undone);
-}
-
 /* ---- idle ones, and looking inside */
 
 static void on_sweep(void *arg)
@@ -657,7 +392,7 @@ static void on_sweep(void *arg)
     int64_t now_ms = gr_system_now(host->sys);
     gri_slice *slice = NULL;
 
-    for (size_t i = 0; (slice = slice_at(host, i)) != NULL; i++) {
+    for (size_t i = 0; (slice = gri_host_slice_at(host, i)) != NULL; i++) {
         gri_refusals refusals;
 
         gri_refusals_init(&refusals);
@@ -673,7 +408,7 @@ size_t gri_host_owned(gri_host *host)
     size_t owned = 0;
 
     for (size_t i = 0; i < host->tables_count * host->shards; i++) {
-        gri_slice *slice = slice_at(host, i);
+        gri_slice *slice = gri_host_slice_at(host, i);
 
         (void)pthread_mutex_lock(&slice->lock);
         owned += slice->state != GRI_SLICE_ELSEWHERE ? 1 : 0;

@@ -81,7 +81,7 @@ typedef struct gri_host {
     atomic_uint_fast64_t activations;
     atomic_uint_fast32_t next_stateless;
     atomic_uint draining; /* drains under way */
-    atomic_bool leaving; /* grains end because the node stops, not because their shard moves */
+    atomic_bool leaving;  /* grains end because the node stops, not because their shard moves */
     gri_host_counters counters;
     gr_alarm sweep;
     pthread_mutex_t orphans_lock;
@@ -124,6 +124,13 @@ void gri_host_refuse(gri_host *host, gri_call_message *call, gr_err code, uint32
                      const char *text);
 /* Refuses each for its own reason, and lets go of the list's references. */
 void gri_host_refuse_all(gri_host *host, gri_refusals *refusals);
+
+/* Every slice of every table, then the one of the stateless kinds; NULL after the last. */
+gri_slice *gri_host_slice_at(gri_host *host, size_t index);
+/* A kind that is hosted here, by its hash, or NULL. */
+gri_hosted_kind *gri_host_find_kind(gri_host *host, uint64_t hash);
+/* The alarm that answers the callers of dropped calls. */
+void gri_host_on_orphans(void *arg);
 
 size_t gri_host_owned(gri_host *host);
 void gri_host_dump(gri_host *host, FILE *out);

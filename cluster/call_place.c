@@ -1,0 +1,73 @@
+/*
+ * Where a call goes: the node that owns its grain by the newest view known here, or by what a refusal has said. Pure but
+ * for chance among the hosts of stateless kinds.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "call_internal.h"
+
+static gri_place nowhere(gr_err code, const char *why, const char *kind)
+{
+    gri_place found = {.code = code};
+
+    (void)snprintf(found.text, sizeof(found.text), "%.80s%.70s", why, kind);
+    return found;
+}
+
+/* Any node that hosts the kind; this one if it does, unless it has just refused. */
+static gri_place place_of_stateless(gri_call *call, const gri_view *view)
+{
+    gri_place found = {.node = 0};
+    uint64_t self = gr_system_node(call->exchange->sys);
+    uint64_t seen = 0;
+
+    if (self != call->target && gri_view_hosts(view, self, call->kind->name)) {
+        found.node = self;
+        return found;
+    }
+    for (size_t i = 0; i < view->members_count; i++) {
+        const gri_member *member = &view->members[i];
+
+        /* The nth candidate takes the place with probability 1/n, so each has the same chance. */
+        if (!member->leaving && gri_view_hosts(view, member->node, call->kind->name) &&
+            gr_system_random(call->exchange->sys) % ++seen == 0) {
+            found.node = member->node;
+        }
+    }
+    return found.node != 0 ? found : nowhere(GR_ENOKIND, "no node hosts kind ", call->kind->name);
+}
+
+gri_place gri_place_of(gri_call *call, const gri_view *view)
+{
+    const gri_shard *shards = NULL;
+    char table[GRI_VIEW_TABLE_BYTES];
+    gri_place found = {.node = 0};
+
+    if (view == NULL) {
+        return nowhere(GR_ENOTRUN, "no node of the cluster has answered yet", "");
+    }
+    if ((call->kind->flags & GR_KIND_STATELESS) != 0) {
+        return place_of_stateless(call, view);
+    }
+    if (call->hint_owner != 0 && gri_view_is_older(view, call->hint_founded, call->hint_version) &&
+        gri_view_member(view, call->hint_owner) != NULL) {
+        found.node = call->hint_owner;
+        return found;
+    }
+    if (!view->settled) {
+        return nowhere(GR_ENOTRUN, "the cluster has just been founded, nobody owns grains yet", "");
+    }
+    shards = gri_view_shards(view, gri_view_table(call->kind, table));
+    found.node =
+        shards == NULL ? 0 : shards[gri_view_shard(view, call->kind, call->message.identity)].owner;
+    if (found.node == 0) {
+        return nowhere(GR_ENOKIND, "no node hosts kind ", call->kind->name);
+    }
+    if (!gri_view_hosts(view, found.node, call->kind->name)) {
+        return nowhere(GR_ENOKIND, "the node that owns its shard does not host kind ",
+                       call->kind->name);
+    }
+    return found;
+}

@@ -1,0 +1,149 @@
+/*
+ * How a host answers: replies, refusals, and what becomes of calls whose message was dropped. Any thread, never under a
+ * slice's lock.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "host.h"
+
+#include <gri/fail.h>
+#include <gri/mem.h>
+
+#include "activation.h"
+
+static void count_answer(gri_host *host, gri_outcome outcome)
+{
+    atomic_uint_fast64_t *counter = outcome == GRI_OUTCOME_REPLIED   ? &host->counters.replied
+                                    : outcome == GRI_OUTCOME_NOT_RUN ? &host->counters.not_run
+                                                                     : &host->counters.failed;
+
+    (void)atomic_fetch_add_explicit(counter, 1, memory_order_relaxed); /* a count */
+}
+
+void gri_host_answer(gri_host *host, gri_call_message *call, const gri_answer *answer)
+{
+    gr_pid reply_to = call->reply_to;
+
+    GRI_INVARIANT(call->host == host); /* each call is answered once */
+    call->host = NULL;
+    call->reply_to = gr_pid_null();
+    count_answer(host, answer->outcome);
+    gri_activation_release(call);
+    if (!gr_pid_is_null(reply_to)) {
+        (void)gr_send(host->sys, reply_to, gri_answer_new(answer));
+    }
+}
+
+static uint64_t owner_of(const gri_view *view, const gri_call_message *call)
+{
+    const gri_shard *shards = NULL;
+
+    if (view == NULL || call->hosted == NULL || call->hosted->table == NULL) {
+        return 0;
+    }
+    shards = gri_view_shards(view, call->hosted->table->name);
+    return shards == NULL
+               ? 0
+               : shards[gri_grain_hash(call->hosted->info, call->identity) % view->shards_count]
+                     .owner;
+}
+
+/* A one-way call whose shard has moved follows it; nobody else would send it again. */
+static void hand_on(gri_host *host, gri_call_message *call, uint64_t owner)
+{
+    gr_msg *msg = NULL;
+
+    if (owner == 0 || owner == host->node || call->hops >= GRI_HOPS_MAX) {
+        return;
+    }
+    msg = gri_call_message_new(call);
+    if (msg != NULL) {
+        ((gri_call_message *)gr_msg_payload(msg))->hops++;
+        (void)gr_send(host->sys, gr_pid_well_known(owner, GR_SLOT_CLUSTER), msg);
+    }
+}
+
+void gri_host_refuse(gri_host *host, gri_call_message *call, gr_err code, uint32_t retry_after_ms,
+                     const char *text)
+{
+    gri_view *view = gri_view_cell_read(&host->exchange->view);
+    gri_answer answer = {.outcome = GRI_OUTCOME_NOT_RUN,
+                         .code = code,
+                         .retry_after_ms = retry_after_ms,
+                         .text = text};
+
+    answer.owner = owner_of(view, call);
+    answer.view_founded = view == NULL ? 0 : view->founded;
+    answer.view_version = view == NULL ? 0 : view->version;
+    (void)gri_view_unref(view);
+    if (code == GR_ENOTRUN || code == GR_EBUSY) {
+        gri_lines_refused(&host->lines, call);
+    }
+    if ((call->flags & GRI_CALL_ONE_WAY) != 0 && code == GR_ENOTRUN) {
+        hand_on(host, call, answer.owner);
+    }
+    gri_host_answer(host, call, &answer);
+}
+
+void gri_host_refuse_all(gri_host *host, gri_refusals *refusals)
+{
+    gri_call_message *call = NULL;
+
+    while ((call = STAILQ_FIRST(refusals)) != NULL) {
+        STAILQ_REMOVE_HEAD(refusals, waiting);
+        gri_host_refuse(host, call, call->refused, call->retry_after_ms, call->refused_text);
+        (void)gr_msg_unref(gri_call_message_of(call));
+    }
+}
+
+/* ---- calls whose message was dropped: answered from an alarm, because the dropper may hold any lock */
+
+void gri_host_call_dropped(gri_call_message *call)
+{
+    gri_host *host = call->host;
+    gr_pid reply_to = call->reply_to;
+    gri_orphan *orphan = NULL;
+
+    call->host = NULL;
+    gri_lines_refused(&host->lines, call);
+    gri_activation_release(call);
+    orphan = gr_pid_is_null(reply_to) ? NULL : gri_alloc(sizeof(*orphan));
+    if (orphan == NULL) {
+        return; /* its caller will find out at its deadline */
+    }
+    orphan->reply_to = reply_to;
+    (void)pthread_mutex_lock(&host->orphans_lock);
+    if (!host->silent) {
+        if (STAILQ_EMPTY(&host->orphans)) {
+            gr_alarm_set(&host->orphans_alarm, gr_system_now(host->sys));
+        }
+        STAILQ_INSERT_TAIL(&host->orphans, orphan, next);
+        orphan = NULL;
+    }
+    (void)pthread_mutex_unlock(&host->orphans_lock);
+    gri_free(orphan);
+}
+
+void gri_host_on_orphans(void *arg)
+{
+    gri_host *host = arg;
+    gri_answer answer = {.outcome = GRI_OUTCOME_NOT_RUN,
+                         .code = GR_ENOTRUN,
+                         .text = "its grain ended before its turn came"};
+    gri_orphan *orphan = NULL;
+
+    for (;;) {
+        (void)pthread_mutex_lock(&host->orphans_lock);
+        orphan = STAILQ_FIRST(&host->orphans);
+        if (orphan != NULL) {
+            STAILQ_REMOVE_HEAD(&host->orphans, next);
+        }
+        (void)pthread_mutex_unlock(&host->orphans_lock);
+        if (orphan == NULL) {
+            return;
+        }
+        count_answer(host, GRI_OUTCOME_NOT_RUN);
+        (void)gr_send(host->sys, orphan->reply_to, gri_answer_new(&answer));
+        gri_free(orphan);
+    }
+}
