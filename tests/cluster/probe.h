@@ -27,7 +27,7 @@ typedef struct probe_world {
     atomic_int fail_activations; /* so many of the next first hooks fail */
     atomic_int cancelled;
     atomic_llong last_note;
-    gr_system *sys; /* of any node: for waiting on the fiber */
+    _Atomic(gr_system *) sys; /* of any node: for waiting on the fiber */
     /* Seen by a simulation; may be NULL. */
     void *arg;
     void (*on_turn)(void *arg, gr_grain *grain, int64_t number, bool begins);
