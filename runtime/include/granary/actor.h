@@ -37,8 +37,10 @@ typedef struct gr_terminated {
 
 GR_API extern const gr_type gr_terminated_type;
 
-/** Runs before any message. A failure makes the spawn fail with that error and leaves nothing
- * behind. */
+/**
+ * Runs before any message. A failure makes the spawn fail with that error and leaves nothing behind; children that the
+ * hook has started are stopped, which may take a moment longer than the spawn, and the name is free when they have gone.
+ */
 typedef gr_err (*gr_started_fn)(gr_context *ctx, void *state);
 
 /**
