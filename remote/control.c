@@ -51,8 +51,16 @@ void gri_control_init(gri_control *control, gr_system *sys)
 {
     pthread_mutex_init(&control->lock, NULL);
     STAILQ_INIT(&control->items);
-    control->turning = false;
+    control->turning = true;
     gr_alarm_init(&control->alarm, sys, on_alarm, control);
+}
+
+void gri_control_begin(gri_control *control)
+{
+    pthread_mutex_lock(&control->lock);
+    control->turning = false;
+    pthread_mutex_unlock(&control->lock);
+    turn(control);
 }
 
 void gri_control_fini(gri_control *control)

@@ -24,11 +24,13 @@ typedef struct gri_control_item {
 typedef struct gri_control {
     pthread_mutex_t lock;
     STAILQ_HEAD(, gri_control_item) items; /* lock */
-    bool turning;                          /* lock; a thread is working items off */
+    bool turning;                          /* lock; a thread works items off, or none may yet */
     gr_alarm alarm;
 } gri_control;
 
 void gri_control_init(gri_control *control, gr_system *sys);
+/* Items wait until now: what they look at is complete. */
+void gri_control_begin(gri_control *control);
 /* When nobody posts any more. Works off what is left. */
 void gri_control_fini(gri_control *control);
 

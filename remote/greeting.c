@@ -229,7 +229,6 @@ static void proceed(gri_link *link)
         session = link->meant;
     }
     link->session_id = link->resumes ? session->id : gr_system_random(remote->sys) | 1;
-    link->peer_received = link->hello.received;
     link->state = GRI_LINK_ACCEPTING;
     say_accept(link, link->resumes ? gri_session_received(session) : 0);
 }

@@ -60,7 +60,6 @@ struct gri_link {
     bool heard_hello;
     bool is_unknown;     /* accepted, and has not said hello */
     uint64_t session_id; /* agreed on while greeting */
-    uint64_t peer_received;
     bool resumes;
     gri_session *meant;  /* from hello on: the session it greets for; a reference */
     int64_t deadline_ms; /* for greeting, or for the peer to close */

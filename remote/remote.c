@@ -379,7 +379,7 @@ static gr_err begin_listening(gr_remote *remote, const gr_remote_options *option
     if (options->listen == NULL) {
         return GR_OK;
     }
-    /* Who connects before the address is known would be told "": so it is set before, as it is. */
+    /* Who connects at once is heard when the control turn begins, and the address is known by then. */
     err = remote->ops->listen(remote->transport, options->listen, bound);
     if (err == GR_OK) {
         remote->listening = true;
@@ -436,6 +436,10 @@ gr_err gr_remote_start(gr_system *sys, const gr_remote_options *options, gr_remo
             remote->ops->free(remote->transport);
         }
     }
+    if (err == GR_OK) {
+        gr_system_set_foreign(sys, &foreign_ops, remote);
+    }
+    gri_control_begin(&remote->control);
     if (err != GR_OK) {
         gri_directory_close(remote);
         gr_alarm_fini(&remote->tick);
@@ -443,7 +447,6 @@ gr_err gr_remote_start(gr_system *sys, const gr_remote_options *options, gr_remo
         gri_remote_unref(remote);
         return err;
     }
-    gr_system_set_foreign(sys, &foreign_ops, remote);
     gr_alarm_set(&remote->tick, gr_system_now(sys));
     *out_remote = remote;
     return GR_OK;

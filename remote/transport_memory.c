@@ -19,6 +19,8 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
+#include "memory_rules.h"
+
 enum {
     DIAL_TIMEOUT_MS = 5000,
     BUFFERED_BYTES = 64 * 1024, /* on their way in one direction; then sending waits for arrivals */
@@ -78,48 +80,18 @@ struct gr_transport {
     TAILQ_ENTRY(gr_transport) next;
 };
 
-typedef struct rule {
-    char from[GR_ADDRESS_BYTES_MAX]; /* "" is any */
-    char to[GR_ADDRESS_BYTES_MAX];
-    gr_memory_faults faults;
-    SLIST_ENTRY(rule) next;
-} rule;
-
 struct gr_memory_network {
     gr_stepped *stepped;
     TAILQ_HEAD(, gr_transport) transports;
-    SLIST_HEAD(, rule) rules;
+    gri_memory_rules rules;
 };
 
 /* ---- faults ---- */
 
-static int fit(const rule *candidate, const char *from, const char *to)
-{
-    bool from_fits = candidate->from[0] == '\0' || strcmp(candidate->from, from) == 0;
-    bool to_fits = candidate->to[0] == '\0' || strcmp(candidate->to, to) == 0;
-
-    return from_fits && to_fits
-               ? 1 + (candidate->from[0] != '\0' ? 2 : 0) + (candidate->to[0] != '\0' ? 1 : 0)
-               : 0;
-}
-
-/* The most special rule; none: no faults. */
 static gr_memory_faults faults_between(const gr_memory_network *network, const char *from,
                                        const char *to)
 {
-    gr_memory_faults faults = {0};
-    const rule *candidate = NULL;
-    int best = 0;
-
-    SLIST_FOREACH (candidate, &network->rules, next) {
-        int fits = fit(candidate, from, to);
-
-        if (fits > best) {
-            best = fits;
-            faults = candidate->faults;
-        }
-    }
-    return faults;
+    return gri_memory_rules_find(&network->rules, from, to);
 }
 
 static int64_t arrival_ms(const gr_memory_network *network, const gr_memory_faults *faults)
@@ -577,56 +549,30 @@ gr_err gr_memory_network_new(gr_stepped *stepped, gr_memory_network **out_networ
     }
     network->stepped = stepped;
     TAILQ_INIT(&network->transports);
-    SLIST_INIT(&network->rules);
     *out_network = network;
     return GR_OK;
 }
 
 gr_memory_network *gr_memory_network_free(gr_memory_network *take_network)
 {
-    rule *it = NULL;
-
     if (take_network != NULL) {
         GRI_INVARIANT(TAILQ_EMPTY(&take_network->transports));
-        while ((it = SLIST_FIRST(&take_network->rules)) != NULL) {
-            SLIST_REMOVE_HEAD(&take_network->rules, next);
-            gri_free(it);
-        }
+        gri_memory_rules_fini(&take_network->rules);
         gri_free(take_network);
     }
     return NULL;
 }
 
-static rule *rule_for(gr_memory_network *network, const char *from, const char *to)
-{
-    rule *it = NULL;
-
-    SLIST_FOREACH (it, &network->rules, next) {
-        if (strcmp(it->from, from) == 0 && strcmp(it->to, to) == 0) {
-            return it;
-        }
-    }
-    it = gri_calloc(1, sizeof(*it));
-    if (it != NULL) {
-        (void)snprintf(it->from, sizeof(it->from), "%s", from);
-        (void)snprintf(it->to, sizeof(it->to), "%s", to);
-        SLIST_INSERT_HEAD(&network->rules, it, next);
-    }
-    return it;
-}
-
 gr_err gr_memory_network_set_faults(gr_memory_network *network, const char *from, const char *to,
                                     const gr_memory_faults *faults)
 {
-    rule *it = rule_for(network, from == NULL ? "" : from, to == NULL ? "" : to);
     gr_transport *transport = NULL;
     gr_connection *end = NULL;
     dial *attempt = NULL;
 
-    if (it == NULL) {
+    if (!gri_memory_rules_set(&network->rules, from, to, faults)) {
         return GRI_FAIL(GR_ENOMEM, "faults of the network");
     }
-    it->faults = *faults;
     TAILQ_FOREACH (transport, &network->transports, next) {
         TAILQ_FOREACH (end, &transport->connections, next) {
             wake(end); /* what was held may go now */

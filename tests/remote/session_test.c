@@ -43,6 +43,9 @@ static void m01_a_message_reaches_a_pid_of_another_process_and_its_answer_comes_
     world *in = world_stepped(1);
     book there = {.answer = true};
     gr_msg *reply = NULL;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
 
     (void)state;
     world_start(in, 0, NULL);
@@ -54,6 +57,10 @@ static void m01_a_message_reaches_a_pid_of_another_process_and_its_answer_comes_
     assert_int_equal(((const Note__Note *)gr_msg_read(reply, &note_type))->number, 1);
     reply = gr_msg_unref(reply);
     assert_int_equal(there.notes, 1);
+    gr_remote_dump(in->peers[0].remote, out);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, " up: held 0 bytes"));
+    free(text);
     world_free(in);
 }
 
