@@ -25,7 +25,7 @@ file == 1 && $0 ~ /^ *[0-9]+\/[0-9]+ +Test +#[0-9]+: / {
     } else {
         verdicts[name] = "failed"
         sub(/^[^*]*\*+/, "", verdict)
-        sub(/  +[0-9.]+ sec.*/, "", verdict)
+        sub(/ +[0-9.]+ sec.*/, "", verdict)
         reasons[name] = verdict
     }
     next

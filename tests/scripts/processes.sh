@@ -9,6 +9,7 @@ case_a_line_is_found_among_others() {
     child_start talker bash -c 'echo one; echo two ready; echo three; exec sleep 60'
     child_wait_line talker '*ready*' 10
     [[ $line = 'two ready' ]]
+    child_wait_line talker three 10
     child_signal talker TERM
     child_wait_end talker 10
     [[ ${child_status[talker]} -eq 143 ]]
