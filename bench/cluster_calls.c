@@ -1,7 +1,7 @@
 /*
  * Calls of grains: three nodes and a client in one process, over NNG on loopback, with the SQLite coordinator.
  *
- *     cluster_calls [seconds for each measurement, default 2]
+ *     cluster_calls [seconds for each measurement, default 2 [idle grains, default 100000]]
  *
  * Prints calls per second and the time of a call (p50, p99) with 1, 64 and 1024 in flight, activations per second, and
  * what an idle grain takes.
@@ -9,7 +9,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@
 
 #include "probe.h"
 
-enum { NODES = 3, GRAINS = 1000, IN_FLIGHT_MAX = 1024, SAMPLES_MAX = 4000000, IDLE_GRAINS = 100000 };
+enum { NODES = 3, GRAINS = 1000, IN_FLIGHT_MAX = 1024, SAMPLES_MAX = 4000000 };
 
 typedef struct bench {
     char path[64];
@@ -61,7 +60,7 @@ static void start(bench *b)
     (void)snprintf(coordinator, sizeof(coordinator), "sqlite:%s", b->path);
     for (int i = 0; i < NODES; i++) {
         gr_node_options node = {.coordinator = coordinator, .activations_max = 10000000};
-        gr_kind *kinds[] = {NULL, NULL};
+        gr_kind *kinds[2] = {NULL};
 
         b->methods[i] = probe_methods_of(&b->worlds[i]);
         kinds[0] = gr_kind_new(&probe_kind, &b->methods[i]);
@@ -79,7 +78,8 @@ static void start(bench *b)
         }
     }
     options.system.workers = 1;
-    if (gr_client_start(&options, &b->client) != GR_OK || gr_client_wait_ready(b->client, 10000) != GR_OK) {
+    if (gr_client_start(&options, &b->client) != GR_OK ||
+        gr_client_wait_ready(b->client, 10000) != GR_OK) {
         die("client");
     }
     b->caller = gr_client_caller(b->client);
@@ -108,8 +108,8 @@ static void launch(bench *b, flight *f, const char *prefix, int64_t number)
     ask.number = 1;
     (void)snprintf(identity, sizeof(identity), "%s%" PRId64, prefix, number);
     f->began_ns = now_ns();
-    if (gr_call_future(b->caller, &probe_kind, probe_method_of(&probe_kind, PROBE_ADD), identity, &ask, &options,
-                       &f->future) != GR_OK) {
+    if (gr_call_future(b->caller, &probe_kind, probe_method_of(&probe_kind, PROBE_ADD), identity,
+                       &ask, &options, &f->future) != GR_OK) {
         die("call");
     }
 }
@@ -118,7 +118,8 @@ static int64_t land(bench *b, flight *f)
 {
     void *reply = NULL;
 
-    if (gr_call_await(b->caller, f->future, probe_method_of(&probe_kind, PROBE_ADD), GR_FOREVER, &reply) != GR_OK) {
+    if (gr_call_await(b->caller, f->future, probe_method_of(&probe_kind, PROBE_ADD), GR_FOREVER,
+                      &reply) != GR_OK) {
         die("reply");
     }
     gr_reply_free(reply);
@@ -160,30 +161,48 @@ static void measure(bench *b, int in_flight, double seconds)
     }
     took = (double)(now_ns() - began_ns) / 1e9;
     qsort(samples, count, sizeof(samples[0]), by_size);
-    (void)printf("%5d in flight: %9.0f calls/s, p50 %8.1f us, p99 %8.1f us\n", in_flight, (double)count / took,
-                 (double)samples[count / 2] / 1e3, (double)samples[count * 99 / 100] / 1e3);
+    (void)printf("RESULT %5d in flight: %9.0f calls/s, p50 %8.1f us, p99 %8.1f us\n", in_flight,
+                 (double)count / took, (double)samples[count / 2] / 1e3,
+                 (double)samples[count * 99 / 100] / 1e3);
     (void)fflush(stdout);
 }
 
-static void measure_activations(bench *b)
+/* What the process has in memory now. */
+static double resident_bytes(void)
+{
+    FILE *statm = fopen("/proc/self/statm", "r");
+    long total = 0;
+    long resident = 0;
+
+    if (statm == NULL || fscanf(statm, "%ld %ld", &total, &resident) != 2) {
+        resident = 0;
+    }
+    if (statm != NULL) {
+        (void)fclose(statm);
+    }
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void measure_activations(bench *b, int grains)
 {
     static flight flights[IN_FLIGHT_MAX];
     int64_t began_ns = now_ns();
-    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    double before = resident_bytes();
 
-    for (int64_t number = 0; number < IDLE_GRAINS + IN_FLIGHT_MAX; number++) {
+    for (int64_t number = 0; number < grains + IN_FLIGHT_MAX; number++) {
         flight *f = &flights[number % IN_FLIGHT_MAX];
 
         if (f->future != NULL) {
             (void)land(b, f);
         }
-        if (number < IDLE_GRAINS) {
+        if (number < grains) {
             launch(b, f, "idle-", number);
         }
     }
-    (void)printf("%d activations: %.0f/s, %.0f bytes for each idle grain, its data of %zu bytes included\n", IDLE_GRAINS,
-                 IDLE_GRAINS / ((double)(now_ns() - began_ns) / 1e9),
-                 (double)(mallinfo2().uordblks + mallinfo2().hblkhd - before) / IDLE_GRAINS, sizeof(probe_data));
+    (void)printf("RESULT %d activations: %.0f/s, %.0f bytes for each idle grain, its data of %zu "
+                 "bytes included\n",
+                 grains, grains / ((double)(now_ns() - began_ns) / 1e9),
+                 (resident_bytes() - before) / grains, sizeof(probe_data));
 }
 
 int main(int argc, char **argv)
@@ -196,7 +215,7 @@ int main(int argc, char **argv)
     measure(&b, 1, seconds);
     measure(&b, 64, seconds);
     measure(&b, 1024, seconds);
-    measure_activations(&b);
+    measure_activations(&b, argc > 2 ? atoi(argv[2]) : 100000);
     stop(&b);
     return 0;
 }
