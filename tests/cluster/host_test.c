@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include <gri/mem.h>
+
 #include "caller_internal.h"
 #include "host.h"
 #include "probe.h"
@@ -766,6 +768,35 @@ static void c20_a_stateless_kind_runs_in_several_activations(void **state)
     assert_int_equal(atomic_load(&l->world.activated), 2);
 }
 
+/* ---- memory runs out */
+
+static void r36_the_nth_allocation_fails_in_a_call_and_nothing_else_does(void **state)
+{
+    lab *l = *state;
+    uint64_t nth = 0;
+    uint64_t made = 0;
+
+    do {
+        char identity[24];
+        int64_t sum = 0;
+        gr_err err = GR_OK;
+
+        (void)snprintf(identity, sizeof(identity), "n%d", (int)(nth % 10));
+        gri_mem_fail_nth(++nth);
+        err = probe_call(&l->caller, &probe_brief, PROBE_ADD, identity, 1, 0, &sum);
+        gr_stepped_run_until_idle(l->stepped);
+        made = gri_mem_count();
+        gri_mem_fail_nth(0);
+        assert_true(err == GR_OK || err == GR_ENOMEM || err == GR_ENOTRUN || err == GR_EUNKNOWN || err == GR_EBUSY ||
+                    err == GR_EFAILED);
+        gr_stepped_advance(l->stepped, 500); /* asleep again, so that the next one wakes */
+        assert_int_equal(call(l, &probe_brief, PROBE_ADD, identity, 1) >= 1, 1);
+        gr_stepped_advance(l->stepped, 500);
+        assert_int_equal(atomic_load(&l->host->activations), 0);
+    } while (made >= nth);
+    assert_true(nth > 5);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -830,6 +861,7 @@ int main(int argc, char **argv)
                                         teardown),
         cmocka_unit_test_setup_teardown(c20_a_stateless_kind_runs_in_several_activations, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(r36_the_nth_allocation_fails_in_a_call_and_nothing_else_does, setup, teardown),
     };
 
     if (argc > 1) { /* one test, or some by a pattern */
