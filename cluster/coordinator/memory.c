@@ -133,6 +133,9 @@ static gr_err set_record(gr_memory_store *store, const operation *op)
     record *found = find_record(store, op->key);
     uint8_t *value = gri_alloc(op->value_bytes);
 
+    if (value == NULL) {
+        return GR_ENOMEM;
+    }
     if (found == NULL) {
         found = gri_calloc(1, sizeof(*found) + strlen(op->key) + 1);
         if (found != NULL) {
@@ -140,7 +143,7 @@ static gr_err set_record(gr_memory_store *store, const operation *op)
             LIST_INSERT_HEAD(&store->records, found, next);
         }
     }
-    if (found == NULL || value == NULL) {
+    if (found == NULL) {
         gri_free(value);
         return GR_ENOMEM;
     }

@@ -77,6 +77,21 @@ gr_err cluster_lab_start(cluster_lab *lab, int index, const gr_kind_info *const 
     return err;
 }
 
+gr_err cluster_lab_try(cluster_lab *lab, int index)
+{
+    gr_kind *kinds[] = {gr_kind_new(&probe_kind, &lab->methods[index]), NULL};
+    gr_node_options options = {.listen = "mem://node-0",
+                               .lease_ms = LAB_LEASE_MS,
+                               .shards = 2,
+                               .coordinator_ops = gr_coordinator_memory(),
+                               .coordinator_arg = lab->store,
+                               .transport = gr_transport_memory(),
+                               .transport_arg = lab->network};
+
+    options.system.stepped = lab->stepped;
+    return kinds[0] == NULL ? GR_ENOMEM : gr_node_start(&options, kinds, &lab->nodes[index]);
+}
+
 void cluster_lab_crash(cluster_lab *lab, int index)
 {
     gri_node_crash(lab->nodes[index]);

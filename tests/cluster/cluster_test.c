@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include <gri/mem.h>
+
 #include "cluster_lab.h"
 #include "node_internal.h"
 
@@ -491,6 +493,29 @@ static void c19_closing_a_client_leaves_nothing_on_any_node(void **state)
     }
 }
 
+static void r36_the_nth_allocation_fails_while_a_node_and_a_client_start(void **state)
+{
+    uint64_t nth = 0;
+    uint64_t made = 0;
+
+    (void)state;
+    do {
+        cluster_lab lab;
+        gr_err err = GR_OK;
+
+        cluster_lab_init(&lab, 1);
+        gri_mem_fail_nth(++nth);
+        err = cluster_lab_try(&lab, 0);
+        if (err == GR_OK && cluster_lab_client(&lab, &lab.client) == GR_OK &&
+            gr_client_wait_ready(lab.client, 3000) == GR_OK) {
+            err = probe_call(gr_client_caller(lab.client), &probe_kind, PROBE_ADD, "x", 1, 0, NULL);
+        }
+        made = gri_mem_count();
+        gri_mem_fail_nth(0);
+        cluster_lab_fini(&lab);
+    } while (made >= nth);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -523,6 +548,7 @@ int main(int argc, char **argv)
                                         teardown),
         cmocka_unit_test_setup_teardown(c19_closing_a_client_leaves_nothing_on_any_node, setup,
                                         teardown),
+        cmocka_unit_test(r36_the_nth_allocation_fails_while_a_node_and_a_client_start),
     };
 
     if (argc > 1) { /* one test, or some by a pattern */

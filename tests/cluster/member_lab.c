@@ -12,6 +12,8 @@
 
 #include <granary/runtime_spi.h>
 
+#include <gri/mem.h>
+
 #include "membership_internal.h"
 
 static char lab_kind[] = "lab.Thing";
@@ -259,7 +261,8 @@ void lab_clear(member_lab *lab, int number)
     ownership_note(lab->ownership, "n%d.%d is cleared away", number, node->incarnation);
 }
 
-void lab_remove_view(member_lab *lab)
+/* By somebody who meddles with the store; without bytes the view is removed. */
+static void meddle(member_lab *lab, const uint8_t *bytes, size_t count)
 {
     const gr_coordinator_ops *ops = gr_coordinator_memory();
     gr_coordinator *hand = NULL;
@@ -268,16 +271,43 @@ void lab_remove_view(member_lab *lab)
     const gr_coordinator_answer *answer = NULL;
     gr_err err = GR_OK;
 
-    ownership_note(lab->ownership, "the view is removed");
     must(ops->open(lab->hand, "lab", NULL, lab->store, &hand) == GR_OK, "a hand");
     err = ops->read(hand, GRI_VIEW_KEY, 1000, &future);
     must(gri_operation_await(err, future, &msg, &answer) == GR_OK, "reading the view");
-    if (ops->remove(hand, GRI_VIEW_KEY, answer->revision, 1000, &future) == GR_OK) {
+    if (bytes == NULL) {
+        err = ops->remove(hand, GRI_VIEW_KEY, answer->revision, 1000, &future);
+    } else {
+        err =
+            ops->compare_and_set(hand, GRI_VIEW_KEY, answer->revision, bytes, count, 1000, &future);
+    }
+    if (err == GR_OK) {
         gr_future_unref(future); /* a conflict will do too */
     }
     gr_msg_unref(msg);
     (void)lab_run(lab, 0);
     ops->free(hand);
+}
+
+void lab_remove_view(member_lab *lab)
+{
+    ownership_note(lab->ownership, "the view is removed");
+    meddle(lab, NULL, 0);
+}
+
+void lab_write_view(member_lab *lab, const uint8_t *bytes, size_t count)
+{
+    ownership_note(lab->ownership, "the view is overwritten");
+    meddle(lab, bytes, count);
+}
+
+void lab_put_view(member_lab *lab, const gri_view *view)
+{
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+
+    must(gri_view_pack(view, &bytes, &count) == GR_OK, "packing a view");
+    lab_write_view(lab, bytes, count);
+    gri_free(bytes);
 }
 
 /* ---- the world */

@@ -66,6 +66,9 @@ void lab_stall(member_lab *lab, int number, bool stalled);
 void lab_fault(member_lab *lab, int number, const gr_memory_store_faults *faults);
 /* Somebody removes the view, and nothing else, from the store. */
 void lab_remove_view(member_lab *lab);
+/* Somebody writes a view, or bytes that are none, over the one that is there. */
+void lab_put_view(member_lab *lab, const gri_view *view);
+void lab_write_view(member_lab *lab, const uint8_t *bytes, size_t count);
 /* Clears a node away at once, without leaving. */
 void lab_clear(member_lab *lab, int number);
 

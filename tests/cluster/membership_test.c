@@ -237,6 +237,51 @@ static void c10_an_emptied_coordinator_is_rebuilt(void **state)
     lab_free(lab);
 }
 
+static void c10_a_view_older_than_one_that_was_known_confirms_no_lease(void **state)
+{
+    member_lab *lab = cluster_of(11, 1);
+    gri_view *older = gri_membership_view(lab->nodes[0].membership);
+    int i = 0;
+
+    (void)state;
+    lab_start(lab, 1);
+    assert_true(lab_run_until(lab, lab_balanced, 1000));
+    lab_put_view(lab, older); /* as of a backup: node 0 owns everything in it */
+    gri_view_unref(older);
+    lab->restarting = true;
+    assert_true(lab_run(lab, LAB_LEASE_MS / 2)); /* by then both have noticed */
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(lab->nodes[i].incarnation, 2);
+    }
+    assert_true(lab_run_until(lab, lab_balanced, 2 * FAIL_OVER_MS));
+    lab_free(lab);
+}
+
+static void c10_a_view_that_takes_an_epoch_back_is_of_another_history(void **state)
+{
+    member_lab *lab = cluster_of(12, 2);
+    gri_view *older = gri_membership_view(lab->nodes[0].membership);
+    gri_view *newest = NULL;
+    int i = 0;
+
+    (void)state;
+    lab_start(lab, 2);
+    assert_true(lab_run_until(lab, lab_balanced, 1000));
+    newest = gri_membership_view(lab->nodes[0].membership);
+    /* A backup that others have gone on from, past what was known, before anybody could look. */
+    older->version = newest->version + 1;
+    lab_put_view(lab, older);
+    gri_view_unref(older);
+    gri_view_unref(newest);
+    lab->restarting = true;
+    assert_true(lab_run(lab, LAB_LEASE_MS / 2));
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(lab->nodes[i].incarnation, 2);
+    }
+    assert_true(lab_run_until(lab, lab_balanced, 2 * FAIL_OVER_MS));
+    lab_free(lab);
+}
+
 static void c12_the_younger_node_at_an_address_wins_and_the_elder_serves_nothing(void **state)
 {
     member_lab *lab = cluster_of(8, 2);
@@ -457,6 +502,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(c10_a_coordinator_that_pauses_costs_a_pause_and_nobody_is_fenced),
         cmocka_unit_test(c10_when_the_whole_machine_was_asleep_nobody_is_fenced),
         cmocka_unit_test(c10_an_emptied_coordinator_is_rebuilt),
+        cmocka_unit_test(c10_a_view_older_than_one_that_was_known_confirms_no_lease),
+        cmocka_unit_test(c10_a_view_that_takes_an_epoch_back_is_of_another_history),
         cmocka_unit_test(c12_the_younger_node_at_an_address_wins_and_the_elder_serves_nothing),
         cmocka_unit_test(
             c12_a_node_with_another_number_of_shards_is_refused_and_leaves_nothing_behind),
