@@ -42,7 +42,7 @@ gr_msg *gri_error_unpack(const uint8_t *bytes, size_t count)
     uint32_t code = count < 4 ? 0 : gri_get_u32(bytes);
 
     if (code == 0 || code > (uint32_t)GR_EAPP_LAST) {
-        return gr_msg_new_error(GR_EDECODE, "an error arrived that does not decode");
+        return gr_msg_new_error(GR_EUNKNOWN, "an error arrived that does not decode");
     }
     (void)snprintf(text, sizeof(text), "%.*s", (int)(count - 4 > 239 ? 239 : count - 4),
                    (const char *)bytes + 4);
@@ -56,10 +56,17 @@ static void answer(gri_session *session, const gri_envelope *envelope, gr_pid to
 {
     gr_remote *remote = session->remote;
     gr_pid whom = envelope->sender;
+    char unknown[GR_ERROR_TEXT_BYTES];
     gr_msg *msg = NULL;
 
     if ((envelope->flags & GRI_ENVELOPE_FREE) != 0) {
-        whom = to; /* an answer that cannot be read: its asker must not wait for it */
+        /* An answer that cannot be read: its asker must not wait for it, and must not think that the
+         * request did not run either. */
+        (void)snprintf(unknown, sizeof(unknown), "answered, but the answer cannot be read: %.180s",
+                       text);
+        whom = to;
+        code = GR_EUNKNOWN;
+        text = unknown;
     } else if ((envelope->flags & GRI_ENVELOPE_SENDER) == 0) {
         return;
     }

@@ -6,6 +6,7 @@
  */
 #include "session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <gri/fail.h>
@@ -249,17 +250,16 @@ static gr_err admit_locked(gri_session *session, packing *item, int64_t deadline
     return gri_credit_wait_locked(session, charge_of(item), deadline_ms);
 }
 
-/* In place of an answer for which there is no room: a small one that says so. */
-static void answer_busy_locked(gri_session *session, gr_pid to)
+/* In place of an answer that cannot be sent: a small one that says so. The request has run, so its
+ * asker must not be told anything that reads as if it had not. */
+static void answer_unknown_locked(gri_session *session, gr_pid to, gr_err why)
 {
-    static const gr_error busy = {
-        GR_EBUSY, 0, NULL, "there was an answer, but too many others wait for the connection"};
-    packing item = {.type = &gr_error_type,
-                    .payload = &busy,
-                    .bytes = (uint32_t)gri_error_bytes(&busy),
-                    .to = to,
-                    .answers = true};
+    gr_error unknown = {.code = GR_EUNKNOWN};
+    packing item = {.type = &gr_error_type, .payload = &unknown, .to = to, .answers = true};
 
+    (void)snprintf(unknown.text, sizeof(unknown.text),
+                   "answered, but the answer could not be sent: %s", gr_err_text(why));
+    item.bytes = (uint32_t)gri_error_bytes(&unknown);
     (void)put_locked(session, &item); /* without memory for it the asker has its time-out */
 }
 
@@ -270,26 +270,28 @@ gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64
     packing item = {.to = to};
     gr_err err = measure(session, take_msg, &item);
 
-    *out_again = false;
-    if (err == GR_OK) {
-        pthread_mutex_lock(&session->lock);
-        *out_again = session->state == GRI_SESSION_ENDED;
+    pthread_mutex_lock(&session->lock);
+    *out_again = session->state == GRI_SESSION_ENDED;
+    if (err != GR_OK) {
+        item.answers = !*out_again && !item.request && gri_pid_table_take(&session->owed, to);
+    } else {
         err = admit_locked(session, &item, deadline_ms);
-        if (err == GR_EBUSY) {
-            answer_busy_locked(session, to);
-        } else if (err == GR_OK && !put_locked(session, &item)) {
+        if (err == GR_OK && !put_locked(session, &item)) {
+            err = GR_ENOMEM;
             if (!item.answers) {
                 gri_window_put_back(&session->window, charge_of(&item));
             }
-            err = GR_ENOMEM;
         }
-        pthread_mutex_unlock(&session->lock);
     }
+    if (err != GR_OK && item.answers) {
+        answer_unknown_locked(session, to, err);
+    }
+    pthread_mutex_unlock(&session->lock);
     gri_free(item.packed);
     if (*out_again) {
         return err;
     }
-    if (err == GR_OK || err == GR_EBUSY) {
+    if (err == GR_OK || item.answers) {
         gri_session_pump(session);
     }
     if (err == GR_OK) {

@@ -575,6 +575,31 @@ m09_unknown_types_and_bad_payloads_are_named_to_their_sender_and_harm_nothing(vo
     world_free(in);
 }
 
+static void m09_an_answer_that_cannot_be_read_or_sent_ends_its_asker_as_unknown(void **state)
+{
+    world *in = world_stepped(1);
+    book strange = {.answer = true, .answer_strangely = true};
+    book large = {.answer = true, .answer_bytes = 5000};
+    gr_msg *reply = NULL;
+
+    (void)state;
+    world_start(in, 0, &(gr_remote_options){.message_bytes_max = 4000});
+    world_start(in, 1, NULL);
+    world_introduce(in, 0, 1);
+    book_open(in, 1, &strange);
+    book_open(in, 1, &large);
+    /* Both requests have run: nothing may read as if they had not. */
+    assert_int_equal(gr_request(in->peers[0].sys, strange.pid, note_new(0, 1, 0), 5000, &reply),
+                     GR_EUNKNOWN);
+    assert_non_null(strstr(gr_last_error()->text, "note.Stranger"));
+    assert_int_equal(strange.notes, 1);
+    assert_int_equal(gr_request(in->peers[0].sys, large.pid, note_new(0, 1, 0), 5000, &reply),
+                     GR_EUNKNOWN);
+    assert_non_null(strstr(gr_last_error()->text, "too large"));
+    assert_int_equal(large.notes, 1);
+    world_free(in);
+}
+
 static void m09_a_request_to_an_actor_that_is_gone_fails_at_once(void **state)
 {
     world *in = world_stepped(1);
@@ -871,6 +896,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             m09_unknown_types_and_bad_payloads_are_named_to_their_sender_and_harm_nothing),
         cmocka_unit_test(m09_a_request_to_an_actor_that_is_gone_fails_at_once),
+        cmocka_unit_test(m09_an_answer_that_cannot_be_read_or_sent_ends_its_asker_as_unknown),
         cmocka_unit_test(m09_any_allocation_may_fail_without_harm),
         cmocka_unit_test(m11_another_cluster_is_refused_on_both_sides_with_both_names),
         cmocka_unit_test(m12_the_limit_is_exact_and_many_together_may_exceed_it),

@@ -431,9 +431,9 @@ static void m10_other_protocols_and_announced_giants_are_closed_and_harm_nobody(
     side_close(&a);
 }
 
-static void m10_a_thousand_connections_that_say_nothing_keep_nobody_out(void **state)
+static void m10_hundreds_of_connections_that_say_nothing_keep_nobody_out(void **state)
 {
-    enum { SILENT = 1000 };
+    enum { SILENT = 700 };
     static int fds[SILENT];
     side a, b;
     char bound[GR_ADDRESS_BYTES_MAX];
@@ -442,16 +442,9 @@ static void m10_a_thousand_connections_that_say_nothing_keep_nobody_out(void **s
     side_open(&a);
     side_open(&b);
     assert_int_equal(gr_transport_nng()->listen(a.transport, "tcp://127.0.0.1:0", bound), GR_OK);
-    for (int i = 0; i < SILENT; i++) {
-        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fds[i] < 0) { /* as many as this process may have: that is enough of a crowd */
-            break;
-        }
-        close(fds[i]);
+    /* More than the transport puts up with, and less than this process may have open. */
+    for (int i = 0; i < SILENT && open_descriptors() < 800; i++) {
         fds[i] = raw_connect(bound);
-        if (open_descriptors() > 800) {
-            break;
-        }
     }
     assert_int_equal(gr_transport_nng()->dial(b.transport, bound, &b), GR_OK);
     WAIT_FOR(&b, b.connection != NULL);
@@ -505,7 +498,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(m13_listening_where_somebody_listens_says_so),
         cmocka_unit_test(m06_dialling_nobody_fails_with_the_reason),
         cmocka_unit_test(m10_other_protocols_and_announced_giants_are_closed_and_harm_nobody),
-        cmocka_unit_test(m10_a_thousand_connections_that_say_nothing_keep_nobody_out),
+        cmocka_unit_test(m10_hundreds_of_connections_that_say_nothing_keep_nobody_out),
         cmocka_unit_test(stopping_in_the_middle_of_dials_and_greetings_is_clean),
     };
 

@@ -197,6 +197,19 @@ static gr_err book_started(gr_context *ctx, void *state)
     return gr_pid_is_null(it->watch) ? GR_OK : gr_watch(ctx, it->watch);
 }
 
+static gr_err answer(gr_context *ctx, const book *it, const Note__Note *note)
+{
+    Note__Stranger stranger = NOTE__STRANGER__INIT;
+    gr_msg *msg = NULL;
+
+    if (it->answer_strangely) {
+        return gr_msg_new_proto(&stranger_type, &stranger, &msg) == GR_OK ? gr_respond(ctx, msg)
+                                                                          : GR_ENOMEM;
+    }
+    return gr_respond(ctx, note_new(note->writer, note->number,
+                                    it->answer_bytes != 0 ? it->answer_bytes : note->body.len));
+}
+
 static void keep(book *it, const gr_msg *msg)
 {
     if (it->held_count < it->keep) {
@@ -218,7 +231,7 @@ static gr_err take_note(gr_context *ctx, book *it, const gr_msg *msg, const Note
     /* release: who sees the count sees what the note has changed */
     atomic_fetch_add_explicit(&it->notes, 1, memory_order_release);
     if (it->answer && !gr_pid_is_null(gr_context_sender(ctx))) {
-        return gr_respond(ctx, note_new(note->writer, note->number, note->body.len));
+        (void)answer(ctx, it, note); /* what becomes of it is for the asker to see */
     }
     return GR_OK;
 }

@@ -59,9 +59,11 @@ typedef struct book {
     atomic_uint last_error, last_reason;
     _Atomic uint64_t last_bytes;
     uint64_t last[WORLD_WRITERS];
-    bool answer;      /* requests are answered with the same number */
-    bool hold;        /* requests are kept without an answer */
-    gr_msg *held[64]; /* with `keep`: references to the newest notes */
+    bool answer_strangely; /* ... with a type that only the answerer knows */
+    size_t answer_bytes;   /* ... with so large a body, when not 0 */
+    bool answer;           /* requests are answered with the same number */
+    bool hold;             /* requests are kept without an answer */
+    gr_msg *held[64];      /* with `keep`: references to the newest notes */
     size_t keep, held_count;
     gr_pid watch;   /* watched at start */
     gr_pid forward; /* notes go there, with their sender */
