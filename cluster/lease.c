@@ -16,6 +16,8 @@
  *
  * Why the view is read in each round: a view that was lost is founded anew, and whoever settles it has
  * waited a lease and a margin (fence.c). This node would not know, if its lease were all it looked at.
+ * For the same reason a view that is older than what this node knew when the round began confirms
+ * nothing: the coordinator was set back, and this node is out (view_change.c).
  *
  * A renewal whose answer is lost may have been carried out, now or later. Then the record is read: it
  * carries the number of the attempt that wrote it, so this node knows its own writes again, goes on
@@ -201,6 +203,7 @@ static gr_err renew_and_confirm(gri_membership *m)
     gr_future *reading = NULL;
     gr_msg *msg = NULL;
     const gr_coordinator_answer *answer = NULL;
+    uint64_t known = gri_membership_known_version(m);
     gr_err write_started = start_write(m, GRI_LEASE_HELD, &writing);
     gr_err read_started = m->ops->read(m->coordinator, GRI_VIEW_KEY, m->request_ms, &reading);
     gr_err err = end_write(m, write_started, writing);
@@ -208,7 +211,7 @@ static gr_err renew_and_confirm(gri_membership *m)
     gr_err confirmed = gri_operation_await(read_started, reading, &msg, &answer);
 
     if (confirmed == GR_OK) {
-        confirmed = gri_membership_adopt_answer(m, answer);
+        confirmed = gri_membership_adopt_answer(m, answer, known);
         gr_msg_unref(msg);
     }
     if (err == GR_ECONFLICT) {

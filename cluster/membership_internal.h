@@ -126,11 +126,14 @@ extern const gr_type gri_member_left_type;  /* give up the lease; answered */
 
 /* ---- view_change.c: the view at the coordinator */
 
-/* Takes a view that was read or written at a revision: the newest is kept, the node and the drain
- * hear of it, and a view without this node ends it. */
-void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revision);
-/* The same for an answer of the coordinator about the key. */
-gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answer *answer);
+/* Takes what the coordinator has answered about the key: the newest view is kept, the node and the
+ * drain hear of it, and a view without this node, or of another history than the one known, ends it.
+ * `at_least` is the version that was known when a read began, so that an older one means that the
+ * coordinator was set back; 0 for an answer that may be older than that, as a watch's. */
+gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answer *answer,
+                                   uint64_t at_least);
+/* The version of the newest view known; 0 before there is one. */
+uint64_t gri_membership_known_version(gri_membership *m);
 /* The newest view known and its revision; NULL and 0 before there is one. A reference. */
 gri_view *gri_membership_newest(gri_membership *m, uint64_t *out_revision);
 /* Reads the view now. */

@@ -286,6 +286,32 @@ bool gri_view_hosts(const gri_view *view, uint64_t node, const char *kind)
                               has_name(member->role_kinds, member->role_kinds_count, kind));
 }
 
+bool gri_view_continues(const gri_view *earlier, const gri_view *later)
+{
+    size_t i = 0;
+    uint32_t shard = 0;
+
+    if (later->founded != earlier->founded || later->version <= earlier->version ||
+        later->shards_count != earlier->shards_count) {
+        return false;
+    }
+    for (i = 0; i < earlier->tables_count; i++) {
+        const gri_shard *was = earlier->tables[i].shards;
+        const gri_shard *is = gri_view_shards(later, earlier->tables[i].name);
+
+        for (shard = 0; is != NULL && shard < earlier->shards_count; shard++) {
+            if (is[shard].epoch < was[shard].epoch ||
+                (is[shard].epoch == was[shard].epoch && is[shard].owner != was[shard].owner)) {
+                return false;
+            }
+        }
+        if (is == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 size_t gri_view_owned(const gri_view *view, uint64_t node)
 {
     size_t owned = 0;

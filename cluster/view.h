@@ -150,6 +150,10 @@ const gri_member *gri_view_member(const gri_view *view, uint64_t node);
 bool gri_view_hosts(const gri_view *view, uint64_t node, const char *kind);
 size_t gri_view_owned(const gri_view *view, uint64_t node);
 
+/* Whether `later` is newer, of the same founding, and undoes nothing of `earlier`: every table is still
+ * there, no epoch has gone back, and under the same epoch a shard has the same owner. */
+bool gri_view_continues(const gri_view *earlier, const gri_view *later);
+
 /* To and from the bytes of the coordinator's record and of the message that tells clients
  * (granary.View). `*out_bytes` is gri_free()d. Errors of unpack: GR_EDECODE what does not hold of
  * the bytes, GR_EMISMATCH another protocol, GR_ENOMEM; of pack: GR_ETOOBIG for a coordinator. */

@@ -31,10 +31,13 @@ typedef enum meaning {
     OLD,     /* not newer than what is known */
     NEW,     /* newer: keep it */
     FOREIGN, /* of another founding: the one that this node joined is lost */
+    BACK,    /* what was known has been undone: the coordinator was set back */
     LAST     /* newer, and without this node */
 } meaning;
 
-static meaning meaning_of_locked(const gri_membership *m, const gri_view *view, uint64_t revision)
+/* `at_least` is the version that must have been there; `continues`: nothing known is undone. */
+static meaning meaning_of_locked(const gri_membership *m, const gri_view *view, uint64_t revision,
+                                 uint64_t at_least, bool continues)
 {
     if (m->state == GRI_MEMBERSHIP_JOINING) {
         return m->view == NULL || m->view_revision != revision ? NEW : OLD;
@@ -42,21 +45,45 @@ static meaning meaning_of_locked(const gri_membership *m, const gri_view *view, 
     if (m->view == NULL || view->founded != m->view->founded) {
         return FOREIGN;
     }
+    if (view->version < at_least) {
+        return BACK;
+    }
     if (view->version <= m->view->version) {
         return OLD;
+    }
+    if (!continues) {
+        return BACK;
     }
     return gri_view_member(view, m->self.node) == NULL ? LAST : NEW;
 }
 
-void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revision)
+/* Takes the lock, and says whether a newer view continues the one known. They are compared without
+ * the lock, since that may take long; again, when another view has come meanwhile. */
+static bool lock_and_compare(gri_membership *m, const gri_view *view)
+{
+    for (;;) {
+        gri_view *known = gri_membership_newest(m, NULL);
+        bool continues = known != NULL && gri_view_continues(known, view);
+
+        pthread_mutex_lock(&m->lock);
+        if (m->view == known) {
+            gri_view_unref(known); /* not the last reference */
+            return continues;
+        }
+        pthread_mutex_unlock(&m->lock);
+        gri_view_unref(known);
+    }
+}
+
+static void adopt(gri_membership *m, gri_view *take_view, uint64_t revision, uint64_t at_least)
 {
     gri_view *replaced = take_view;
     meaning what = OLD;
     gri_membership_state state = GRI_MEMBERSHIP_JOINING;
+    bool continues = lock_and_compare(m, take_view);
 
-    pthread_mutex_lock(&m->lock);
     state = m->state;
-    what = meaning_of_locked(m, take_view, revision);
+    what = meaning_of_locked(m, take_view, revision, at_least, continues);
     if (what == NEW || what == LAST) {
         if (m->view == NULL || m->view->founded != take_view->founded) {
             m->founded_seen_ms = gr_system_now(m->sys);
@@ -69,6 +96,8 @@ void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revis
     gri_view_unref(replaced);
     if (what == FOREIGN) {
         gri_membership_gone(m, "its view was lost and another has been founded");
+    } else if (what == BACK) {
+        gri_membership_gone(m, "the coordinator was set back to an older view, as from a backup");
     } else if (what == LAST) {
         gri_membership_gone(m, "the view is without it");
     } else if (what == NEW && state <= GRI_MEMBERSHIP_LEAVING) {
@@ -79,7 +108,8 @@ void gri_membership_adopt(gri_membership *m, gri_view *take_view, uint64_t revis
     }
 }
 
-gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answer *answer)
+gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answer *answer,
+                                   uint64_t at_least)
 {
     gri_view *view = NULL;
     bool known = false;
@@ -102,8 +132,18 @@ gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answe
                       gr_last_error()->text);
         return err;
     }
-    gri_membership_adopt(m, view, answer->revision);
+    adopt(m, view, answer->revision, at_least);
     return GR_OK;
+}
+
+uint64_t gri_membership_known_version(gri_membership *m)
+{
+    uint64_t version = 0;
+
+    pthread_mutex_lock(&m->lock);
+    version = m->view == NULL ? 0 : m->view->version;
+    pthread_mutex_unlock(&m->lock);
+    return version;
 }
 
 gri_view *gri_membership_newest(gri_membership *m, uint64_t *out_revision)
@@ -139,6 +179,7 @@ gr_err gri_membership_read_view(gri_membership *m)
     gr_future *future = NULL;
     gr_msg *msg = NULL;
     const gr_coordinator_answer *answer = NULL;
+    uint64_t known = gri_membership_known_version(m);
     gr_err err = m->ops->read(m->coordinator, GRI_VIEW_KEY, m->request_ms, &future);
 
     err = gri_operation_await(err, future, &msg, &answer);
@@ -148,7 +189,7 @@ gr_err gri_membership_read_view(gri_membership *m)
     if (answer->revision == 0) {
         forget_view(m);
     }
-    err = gri_membership_adopt_answer(m, answer);
+    err = gri_membership_adopt_answer(m, answer, known);
     gr_msg_unref(msg);
     return err;
 }
@@ -226,7 +267,7 @@ static gr_err try_change(gri_membership *m, gri_view_event *event, gri_shard_ref
                                   m->request_ms, &future);
     err = gri_operation_await(err, future, &msg, &answer);
     if (err == GR_OK) {
-        gri_membership_adopt(m, next, answer->revision);
+        adopt(m, next, answer->revision, 0);
         next = NULL; /* taken */
     }
 done:

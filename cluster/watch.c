@@ -25,7 +25,7 @@ static gr_err watch_once(gri_membership *m, uint64_t *out_revision)
     err = gri_operation_await(err, future, &msg, &answer);
     if (err == GR_OK) {
         *out_revision = answer->revision;
-        err = gri_membership_adopt_answer(m, answer);
+        err = gri_membership_adopt_answer(m, answer, 0);
         gr_msg_unref(msg);
     }
     return err;

@@ -268,6 +268,7 @@ static void meddle(member_lab *lab, const uint8_t *bytes, size_t count)
     gr_coordinator *hand = NULL;
     gr_future *future = NULL;
     gr_msg *msg = NULL;
+    gr_msg *done = NULL;
     const gr_coordinator_answer *answer = NULL;
     gr_err err = GR_OK;
 
@@ -280,11 +281,11 @@ static void meddle(member_lab *lab, const uint8_t *bytes, size_t count)
         err =
             ops->compare_and_set(hand, GRI_VIEW_KEY, answer->revision, bytes, count, 1000, &future);
     }
-    if (err == GR_OK) {
-        gr_future_unref(future); /* a conflict will do too */
-    }
+    /* A conflict will do for what is removed at random; what is written must be there. */
+    err = gri_operation_await(err, future, &done, &answer);
+    must(err == GR_OK || bytes == NULL, "writing the view");
+    gr_msg_unref(done);
     gr_msg_unref(msg);
-    (void)lab_run(lab, 0);
     ops->free(hand);
 }
 
@@ -429,6 +430,9 @@ bool lab_balanced(member_lab *lab)
     int i = 0;
 
     for (i = 0; i < LAB_NODES_MAX; i++) {
+        if (lab->nodes[i].state == LAB_STARTING) {
+            return false;
+        }
         up += lab->nodes[i].state == LAB_UP && !lab->nodes[i].stalled;
     }
     for (i = 0; i < LAB_NODES_MAX; i++) {

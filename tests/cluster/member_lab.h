@@ -78,7 +78,7 @@ bool lab_run(member_lab *lab, int64_t ms);
 bool lab_run_until(member_lab *lab, bool (*done)(member_lab *lab), int64_t ms);
 
 bool lab_all_served(member_lab *lab);
-bool lab_balanced(member_lab *lab); /* all served, by all that are up */
+bool lab_balanced(member_lab *lab); /* nobody starts; all served, by all that are up */
 uint64_t lab_random(member_lab *lab, uint64_t below);
 
 #endif
