@@ -320,6 +320,7 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     actor->parent = parent;
     LIST_INIT(&actor->children);
     actor->failed_note.kind = GRI_NOTE_CHILD_FAILED;
+    actor->handed_up = false;
     actor->stopped_note.kind = GRI_NOTE_CHILD_STOPPED;
     atomic_store_explicit(&actor->room_wanted, false,
                           memory_order_relaxed); /* nobody knows it yet */
@@ -387,8 +388,11 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
         LIST_INSERT_HEAD(&parent->children, actor, sibling);
     }
     *out_pid = pid;
-    if (atomic_load_explicit(&sys->phase, memory_order_seq_cst) !=
-        GRI_PHASE_UP) { /* see settle_new() */
+    /* Of the phase: see settle_new(). A parent that began to end while the hook waited has asked those children only that
+     * it had by then. */
+    if (atomic_load_explicit(&sys->phase, memory_order_seq_cst) != GRI_PHASE_UP ||
+        (parent != NULL && parent->status != GRI_RUNNING && parent->status != GRI_STARTING &&
+         parent->status != GRI_PAUSED)) {
         gri_actor_ask(actor, pid.generation, GRI_ASKED_STOP);
     }
     gri_actor_finish_turn(actor);
@@ -449,7 +453,10 @@ static void resume(gri_actor *actor)
     gri_mailbox_block(&actor->mailbox, actor->extras != NULL && actor->extras->waits_count != 0 &&
                                            !actor->props.reentrant);
     LIST_FOREACH (child, &actor->children, sibling) {
-        gri_actor_ask(child, gri_actor_pid(child).generation, GRI_ASKED_RESUME);
+        if (child->handed_up) {
+            child->handed_up = false;
+            gri_actor_ask(child, gri_actor_pid(child).generation, GRI_ASKED_RESUME);
+        }
     }
 }
 

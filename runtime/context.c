@@ -235,11 +235,12 @@ gr_err gr_spawn(gr_system *sys, const gr_props *props, const char *name, gr_pid 
 
 gr_err gr_spawn_child(gr_context *ctx, const gr_props *props, const char *name, gr_pid *out_pid)
 {
-    if (ctx->actor->status == GRI_STOPPING) {
+    if (ctx->actor->status == GRI_STOPPING || ctx->actor->status == GRI_RESTARTING) {
         if (props != NULL && props->arg_free != NULL) {
             props->arg_free(props->arg);
         }
-        return GRI_FAIL(GR_ESTOPPED, "the parent is stopping");
+        return GRI_FAIL(GR_ESTOPPED,
+                        "the parent is ending: it stops, or restarts without its children");
     }
     return gri_actor_spawn(ctx->actor->base.sys, ctx->actor, props, name, out_pid);
 }

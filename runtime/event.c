@@ -15,15 +15,17 @@ struct gr_subscription {
     const gr_type *type;
     gr_event_fn fn;
     void *arg;
-    uint64_t number; /* the list is in this order */
-    uint32_t pins;   /* lock; publishers that are calling it, or about to */
-    bool ended;      /* lock; gr_unsubscribe() was called */
-    bool waited_for; /* lock; gr_unsubscribe() waits, and frees it; else the last pin does */
+    uint64_t number;  /* the list is in this order */
+    uint32_t pins;    /* lock; publishers that are calling it, or may be about to */
+    uint32_t running; /* lock; calls of its function */
+    bool ended;       /* lock; gr_unsubscribe() was called */
+    bool
+        waited_for; /* lock; gr_unsubscribe() waits for the calls; then the last pin must leave it alone */
 };
 
 struct gri_events {
     pthread_mutex_t lock;
-    pthread_cond_t unpinned;
+    pthread_cond_t returned;                     /* a function has */
     TAILQ_HEAD(, gr_subscription) subscriptions; /* lock */
     uint64_t made;                               /* lock */
     atomic_uint count;                           /* written under the lock */
@@ -48,7 +50,7 @@ gr_err gri_events_init(gr_system *sys)
         return GRI_FAIL(GR_ENOMEM, "the event stream");
     }
     (void)pthread_mutex_init(&events->lock, NULL);
-    (void)pthread_cond_init(&events->unpinned, NULL);
+    (void)pthread_cond_init(&events->returned, NULL);
     TAILQ_INIT(&events->subscriptions);
     sys->events = events;
     return GR_OK;
@@ -67,7 +69,7 @@ void gri_events_fini(gr_system *sys)
         TAILQ_REMOVE(&events->subscriptions, left, link);
         gri_free(left);
     }
-    (void)pthread_cond_destroy(&events->unpinned);
+    (void)pthread_cond_destroy(&events->returned);
     (void)pthread_mutex_destroy(&events->lock);
     gri_free(events);
     sys->events = NULL;
@@ -101,16 +103,14 @@ gr_err gr_subscribe(gr_system *sys, const gr_type *type, gr_event_fn fn, void *a
     return GR_OK;
 }
 
-static uint32_t own_pins(const gr_subscription *subscription)
+/* Calls of it that this thread itself is in. */
+static uint32_t own_calls(const gr_subscription *subscription)
 {
     const round *in = NULL;
     uint32_t count = 0;
-    size_t i = 0;
 
     for (in = rounds; in != NULL; in = in->outer) {
-        for (i = in->at; i < in->count; i++) {
-            count += in->pinned[i] == subscription ? 1 : 0;
-        }
+        count += in->at < in->count && in->pinned[in->at] == subscription ? 1 : 0;
     }
     return count;
 }
@@ -119,23 +119,25 @@ gr_subscription *gr_unsubscribe(gr_subscription *subscription)
 {
     struct gri_events *events = NULL;
     uint32_t own = 0;
+    bool unpinned = false;
 
     if (subscription == NULL) {
         return NULL;
     }
     events = subscription->sys->events;
-    own = own_pins(subscription);
+    own = own_calls(subscription);
     (void)pthread_mutex_lock(&events->lock);
     TAILQ_REMOVE(&events->subscriptions, subscription, link);
     (void)atomic_fetch_sub_explicit(&events->count, 1, memory_order_relaxed); /* under the lock */
-    subscription->ended = true;
+    subscription->ended = true; /* publishers that have only pinned it pass it over */
     subscription->waited_for = true;
-    while (subscription->pins > own) {
-        (void)pthread_cond_wait(&events->unpinned, &events->lock);
+    while (subscription->running > own) {
+        (void)pthread_cond_wait(&events->returned, &events->lock);
     }
     subscription->waited_for = false;
+    unpinned = subscription->pins == 0;
     (void)pthread_mutex_unlock(&events->lock);
-    if (own == 0) { /* else the publisher that calls us frees it */
+    if (unpinned) { /* else who lets go of the last pin frees it */
         gri_free(subscription);
     }
     return NULL;
@@ -165,16 +167,18 @@ static void call_and_unpin(struct gri_events *events, round *in, const gr_type *
     bool ended = false, last = false;
 
     (void)pthread_mutex_lock(&events->lock);
-    ended = subscription->ended; /* from inside a function that was called before it */
+    ended = subscription->ended;
+    subscription->running += ended ? 0 : 1;
     (void)pthread_mutex_unlock(&events->lock);
     if (!ended) {
         subscription->fn(subscription->arg, type, event);
     }
     in->at++;
     (void)pthread_mutex_lock(&events->lock);
+    subscription->running -= ended ? 0 : 1;
     subscription->pins--;
     last = subscription->ended && subscription->pins == 0 && !subscription->waited_for;
-    (void)pthread_cond_broadcast(&events->unpinned);
+    (void)pthread_cond_broadcast(&events->returned);
     (void)pthread_mutex_unlock(&events->lock);
     if (last) {
         gri_free(subscription);

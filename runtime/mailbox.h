@@ -78,10 +78,10 @@ static inline bool gri_mailbox_is_full(gri_mailbox *box, uint64_t *word, uint32_
         /* Acquire: who sees `handled` as a take left it sees the word of that take too. */
         uint32_t handled = atomic_load_explicit(&box->handled, memory_order_acquire);
         uint64_t now = atomic_load_explicit(
-            &box->word, memory_order_relaxed); /* checked by the caller's swap */
+            &box->word, memory_order_acquire); /* and `handled` of the next look */
 
         if ((handled & GRI_MAILBOX_TAKING) == 0 && now == *word) {
-            return gri_mailbox_count(now) - handled >= limit;
+            return gri_mailbox_count(now) > handled && gri_mailbox_count(now) - handled >= limit;
         }
         *word = now;
         if (gri_mailbox_count(now) < limit) {
@@ -149,7 +149,8 @@ static inline void gri_mailbox_take(gri_mailbox *box)
     gr_msg *newest = NULL;
     gr_msg *older = NULL;
 
-    if (gri_mailbox_newest(old) == NULL) {
+    /* A count that has reached its end, after a flood beyond the limit, begins anew here. */
+    if (gri_mailbox_newest(old) == NULL && handled < GRI_MAILBOX_COUNT_MAX) {
         return;
     }
     /* Relaxed: the swap, which releases, puts it before the new word. */

@@ -95,6 +95,7 @@ static void supervise(gr_system *sys, gri_actor *parent, gri_actor *child)
         gr_publish(sys, &gr_supervision_event_type, &event);
     }
     if (directive == GR_ESCALATE) {
+        child->handed_up = true; /* what is decided about the parent holds for it too */
         gri_actor_failed(parent, &error);
         return;
     }

@@ -157,6 +157,7 @@ struct gri_actor {
     gri_actor *parent;
     LIST_HEAD(, gri_actor) children;
     LIST_ENTRY(gri_actor) sibling; /* in the parent's turn */
+    bool handed_up; /* in the parent's turn: its failure went on to the grandparent */
     gri_note failed_note;
     gri_note stopped_note;
     gri_extras *extras;

@@ -13,31 +13,36 @@
 
 #include <gri/fail.h>
 
-static gr_alarm *next_of(const gr_alarm *alarm)
+static void append(gri_timers *timers, int list, gr_alarm *alarm)
 {
-    return alarm->node.next;
-}
+    gri_alarm_list *to = &timers->lists[list];
 
-static void link_at(gr_alarm **head, gr_alarm *alarm)
-{
-    alarm->node.next = *head;
-    alarm->node.prev = (void **)head;
-    if (*head != NULL) {
-        (*head)->node.prev = &alarm->node.next;
+    alarm->node.list = list;
+    alarm->node.next = NULL;
+    alarm->node.prev = to->last;
+    *to->last = alarm;
+    to->last = &alarm->node.next;
+    if (list != GRI_ALARM_DUE) {
+        timers->filled[list / GRI_WHEEL_SLOTS] |= (uint64_t)1 << list % GRI_WHEEL_SLOTS;
     }
-    *head = alarm;
 }
 
-static void unlink_alarm(gr_alarm *alarm)
+static void unlink_alarm(gri_timers *timers, gr_alarm *alarm)
 {
-    gr_alarm *next = next_of(alarm);
+    gri_alarm_list *from = &timers->lists[alarm->node.list];
+    gr_alarm *next = alarm->node.next;
 
     *alarm->node.prev = next;
     if (next != NULL) {
         next->node.prev = alarm->node.prev;
+    } else {
+        from->last = alarm->node.prev;
     }
-    alarm->node.next = NULL;
     alarm->node.prev = NULL;
+    if (from->first == NULL && alarm->node.list != GRI_ALARM_DUE) {
+        timers->filled[alarm->node.list / GRI_WHEEL_SLOTS] &=
+            ~((uint64_t)1 << alarm->node.list % GRI_WHEEL_SLOTS);
+    }
 }
 
 /* The level and slot for a time, as seen from where the wheel stands. */
@@ -55,31 +60,17 @@ static void place(const gri_timers *timers, int64_t at_ms, int *out_level, int *
     *out_slot = (int)(at >> (level * GRI_WHEEL_BITS) & (GRI_WHEEL_SLOTS - 1));
 }
 
-/* Alarms of one millisecond become due in the order in which they were set. */
-static void add_due(gri_timers *timers, gr_alarm *alarm)
-{
-    gr_alarm **at = &timers->due;
-
-    while (*at != NULL &&
-           ((*at)->node.at_ms < alarm->node.at_ms ||
-            ((*at)->node.at_ms == alarm->node.at_ms && (*at)->node.order < alarm->node.order))) {
-        at = (gr_alarm **)&(*at)->node.next;
-    }
-    link_at(at, alarm);
-}
-
+/* Lists keep the order in which alarms were set, cascades included, so alarms of one millisecond fire in that order. */
 static void insert_locked(gri_timers *timers, gr_alarm *alarm)
 {
     int level = 0, slot = 0;
 
     if (alarm->node.at_ms <= timers->now_ms) {
-        add_due(timers, alarm);
+        append(timers, GRI_ALARM_DUE, alarm);
         return;
     }
-
     place(timers, alarm->node.at_ms, &level, &slot);
-    link_at(&timers->slots[level][slot], alarm);
-    timers->filled[level] |= (uint64_t)1 << slot;
+    append(timers, level * GRI_WHEEL_SLOTS + slot, alarm);
 }
 
 /* When the first slot that is not empty begins; the alarms in it are due then or later. */
@@ -87,7 +78,7 @@ static int64_t next_locked(const gri_timers *timers)
 {
     int level = 0;
 
-    if (timers->due != NULL) {
+    if (timers->lists[GRI_ALARM_DUE].first != NULL) {
         return timers->now_ms;
     }
     for (level = 0; level < GRI_WHEEL_LEVELS; level++) {
@@ -106,19 +97,6 @@ static int64_t next_locked(const gri_timers *timers)
     return INT64_MAX;
 }
 
-/* Empties a slot that is (or became) empty of its bit. */
-static gr_alarm *empty_slot(gri_timers *timers, int level, int slot)
-{
-    gr_alarm *all = timers->slots[level][slot];
-
-    timers->slots[level][slot] = NULL;
-    timers->filled[level] &= ~((uint64_t)1 << slot);
-    if (all != NULL) {
-        all->node.prev = NULL;
-    }
-    return all;
-}
-
 /* Turns the wheel to a time at which a slot begins; what is there moves down or becomes due. */
 static void turn_locked(gri_timers *timers, int64_t to_ms)
 {
@@ -127,51 +105,35 @@ static void turn_locked(gri_timers *timers, int64_t to_ms)
     timers->now_ms = to_ms;
     for (level = GRI_WHEEL_LEVELS - 1; level >= 0; level--) {
         int shift = level * GRI_WHEEL_BITS;
-        int slot = (int)((uint64_t)to_ms >> shift & (GRI_WHEEL_SLOTS - 1));
+        int list =
+            level * GRI_WHEEL_SLOTS + (int)((uint64_t)to_ms >> shift & (GRI_WHEEL_SLOTS - 1));
         gr_alarm *alarm = NULL;
 
-        if (((uint64_t)to_ms & (((uint64_t)1 << shift) - 1)) != 0 ||
-            (timers->filled[level] & (uint64_t)1 << slot) == 0) {
+        if (((uint64_t)to_ms & (((uint64_t)1 << shift) - 1)) != 0) {
             continue;
         }
-        alarm = empty_slot(timers, level, slot);
-        while (alarm != NULL) {
-            gr_alarm *next = next_of(alarm);
-
-            insert_locked(timers, alarm);
-            alarm = next;
+        while ((alarm = timers->lists[list].first) != NULL) {
+            unlink_alarm(timers, alarm);
+            insert_locked(timers,
+                          alarm); /* never into the same list: its slot is where the wheel stands */
         }
     }
 }
 
 void gri_timers_remove_locked(gri_timers *timers, gr_alarm *alarm)
 {
-    gr_alarm **head = (gr_alarm **)alarm->node.prev;
-    int level = 0, slot = 0;
-
     if (alarm->node.prev == NULL) {
         return;
     }
-    unlink_alarm(alarm);
-    if (alarm->node.state == GRI_ALARM_SET_WHILE_FIRING) {
-        alarm->node.state = GRI_ALARM_FIRING;
-    } else {
-        alarm->node.state = GRI_ALARM_IDLE;
-    }
-    /* The last one of a slot takes the slot's bit along; the list of those due has none. */
-    if (*head == NULL && head >= &timers->slots[0][0] &&
-        head < &timers->slots[0][0] + GRI_WHEEL_LEVELS * GRI_WHEEL_SLOTS) {
-        level = (int)((head - &timers->slots[0][0]) / GRI_WHEEL_SLOTS);
-        slot = (int)((head - &timers->slots[0][0]) % GRI_WHEEL_SLOTS);
-        timers->filled[level] &= ~((uint64_t)1 << slot);
-    }
+    unlink_alarm(timers, alarm);
+    alarm->node.state =
+        alarm->node.state == GRI_ALARM_SET_WHILE_FIRING ? GRI_ALARM_FIRING : GRI_ALARM_IDLE;
 }
 
 void gri_timers_insert_locked(gri_timers *timers, gr_alarm *alarm, int64_t at_ms)
 {
     gri_timers_remove_locked(timers, alarm);
     alarm->node.at_ms = at_ms;
-    alarm->node.order = ++timers->order;
     alarm->node.state =
         alarm->node.state == GRI_ALARM_FIRING ? GRI_ALARM_SET_WHILE_FIRING : GRI_ALARM_SET;
     insert_locked(timers, alarm);
@@ -179,18 +141,13 @@ void gri_timers_insert_locked(gri_timers *timers, gr_alarm *alarm, int64_t at_ms
 
 void gri_timers_clear(gri_timers *timers)
 {
-    int level = 0, slot = 0;
+    int list = 0;
 
     (void)pthread_mutex_lock(&timers->lock);
-    for (level = 0; level < GRI_WHEEL_LEVELS; level++) {
-        for (slot = 0; slot < GRI_WHEEL_SLOTS; slot++) {
-            while (timers->slots[level][slot] != NULL) {
-                gri_timers_remove_locked(timers, timers->slots[level][slot]);
-            }
+    for (list = 0; list < GRI_ALARM_LISTS; list++) {
+        while (timers->lists[list].first != NULL) {
+            gri_timers_remove_locked(timers, timers->lists[list].first);
         }
-    }
-    while (timers->due != NULL) {
-        gri_timers_remove_locked(timers, timers->due);
     }
     (void)pthread_mutex_unlock(&timers->lock);
 }
@@ -198,10 +155,14 @@ void gri_timers_clear(gri_timers *timers)
 gr_err gri_timers_init(gri_timers *timers, int64_t now_ms)
 {
     pthread_condattr_t attributes;
+    int list = 0;
 
     memset(timers, 0, sizeof(*timers));
     timers->now_ms = now_ms;
     timers->sleeping_until = INT64_MIN;
+    for (list = 0; list < GRI_ALARM_LISTS; list++) {
+        timers->lists[list].last = (void **)&timers->lists[list].first;
+    }
     (void)pthread_mutex_init(&timers->lock, NULL);
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -234,18 +195,18 @@ bool gri_timers_fire_one(gri_timers *timers, int64_t now_ms)
     int64_t next = 0;
 
     (void)pthread_mutex_lock(&timers->lock);
-    while (timers->due == NULL && (next = next_locked(timers)) <= now_ms) {
+    while (timers->lists[GRI_ALARM_DUE].first == NULL && (next = next_locked(timers)) <= now_ms) {
         turn_locked(timers, next);
     }
-    if (timers->due == NULL && timers->now_ms < now_ms) {
+    if (timers->lists[GRI_ALARM_DUE].first == NULL && timers->now_ms < now_ms) {
         timers->now_ms = now_ms; /* nothing between: no slot was passed over */
     }
-    alarm = timers->due;
+    alarm = timers->lists[GRI_ALARM_DUE].first;
     if (alarm == NULL) {
         (void)pthread_mutex_unlock(&timers->lock);
         return false;
     }
-    unlink_alarm(alarm);
+    unlink_alarm(timers, alarm);
     alarm->node.state = GRI_ALARM_FIRING;
     timers->firing = alarm;
     timers->firing_thread = pthread_self();

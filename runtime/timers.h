@@ -20,15 +20,22 @@ enum gri_alarm_state {
     GRI_ALARM_SET_WHILE_FIRING
 };
 
+/* Alarms in the order in which they came; `last` is where the next one is linked. */
+typedef struct gri_alarm_list {
+    gr_alarm *first;
+    void **last;
+} gri_alarm_list;
+
+/* The slots of all levels, and those whose time has come. */
+enum { GRI_ALARM_DUE = GRI_WHEEL_LEVELS * GRI_WHEEL_SLOTS, GRI_ALARM_LISTS };
+
 typedef struct gri_timers {
     pthread_mutex_t lock;
-    pthread_cond_t changed;            /* an alarm became the earliest, or closing */
-    pthread_cond_t fired;              /* an alarm's function has returned */
-    int64_t now_ms;                    /* lock; the wheel has been turned up to here */
-    uint64_t order;                    /* lock */
-    uint64_t filled[GRI_WHEEL_LEVELS]; /* lock; a bit for each slot that is not empty */
-    gr_alarm *slots[GRI_WHEEL_LEVELS][GRI_WHEEL_SLOTS]; /* lock */
-    gr_alarm *due;           /* lock; those of the slot that is being run */
+    pthread_cond_t changed;                /* an alarm became the earliest, or closing */
+    pthread_cond_t fired;                  /* an alarm's function has returned */
+    int64_t now_ms;                        /* lock; the wheel has been turned up to here */
+    uint64_t filled[GRI_WHEEL_LEVELS];     /* lock; a bit for each slot that is not empty */
+    gri_alarm_list lists[GRI_ALARM_LISTS]; /* lock */
     int64_t sleeping_until;  /* lock; of the thread that fires; INT64_MIN while it is awake */
     gr_alarm *firing;        /* lock */
     pthread_t firing_thread; /* lock; valid while `firing` is not NULL */

@@ -225,10 +225,10 @@ static bool wake_station(struct gri_workers *workers, station *sleeper)
         return false;
     }
     (void)atomic_fetch_sub_explicit(&workers->parked, 1,
-                                    memory_order_relaxed); /* a count, a hint to wakers */
+                                    memory_order_seq_cst); /* see timer_main() */
     gri_parker_wake(&sleeper->parker);
     if (atomic_load_explicit(&workers->timer_resting,
-                             memory_order_relaxed)) { /* late is early enough */
+                             memory_order_seq_cst)) { /* see timer_main() */
         gri_timers_wake(&sleeper->sys->timers);
     }
     return true;
@@ -546,8 +546,10 @@ static void *timer_main(void *arg)
                    ? idle + 1
                    : 0; /* a hint */
         resting = idle > IDLE_TICKS;
-        atomic_store_explicit(&workers->timer_resting, resting,
-                              memory_order_relaxed); /* a hint to who wakes workers */
+        /* Sequentially consistent, with wake_station(): who wakes a worker sees that we rest, or we see the worker. */
+        atomic_store_explicit(&workers->timer_resting, resting, memory_order_seq_cst);
+        resting = resting &&
+                  atomic_load_explicit(&workers->parked, memory_order_seq_cst) == workers->count;
         until_ms = gri_timers_next(&sys->timers);
         if (!resting && until_ms > now_ms + TICK_MS) {
             until_ms = now_ms + TICK_MS;

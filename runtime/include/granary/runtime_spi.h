@@ -274,8 +274,8 @@ typedef struct gr_alarm {
     struct {
         void *next, **prev;
         int64_t at_ms;
-        uint64_t order;
         int state;
+        int list;
     } node;
 } gr_alarm;
 
