@@ -33,7 +33,7 @@ typedef struct gri_call_spec {
     const void *request; /* of the method's type */
     int64_t deadline_ms;
     bool one_way;
-    bool pressing;      /* the turn that calls holds up the move of a shard */
+    bool pressing; /* the turn that calls holds up the move of a shard */
     bool wait_for_host;
     bool ordered;    /* others of the same caller to the same grain may be under way */
     uint64_t caller; /* its id, for the order */

@@ -43,7 +43,7 @@ typedef struct gri_call_message {
     /* Only on the node that hosts the grain; written by its receptionist, then by the activation.
      */
     gr_pid reply_to;
-    bool ahead; /* its caller knows a newer view than this node did when it came */
+    bool ahead;            /* its caller knows a newer view than this node did when it came */
     struct gri_host *host; /* set while somebody owes the caller an answer */
     struct gri_activation
         *activation; /* a reference, counted as pending, while it waits there or runs */

@@ -176,8 +176,13 @@ static void be_silent(gri_host *host)
 
 void gri_host_silence(gri_host *host)
 {
+    gri_slice *slice = NULL;
+
     be_silent(host);
     gri_lease_gate_fence(&host->gate);
+    for (size_t i = 0; (slice = gri_host_slice_at(host, i)) != NULL; i++) {
+        gri_slice_abandon(slice);
+    }
 }
 
 gri_slice *gri_host_slice_at(gri_host *host, size_t index)

@@ -26,7 +26,7 @@ void gri_lease_gate_init(gri_lease_gate *gate, gr_system *sys, gri_may_act_fn ma
 
 void gri_lease_gate_fini(gri_lease_gate *gate)
 {
-    gate->opening = gr_future_unref(gate->opening);
+    GRI_INVARIANT(gate->opening == NULL); /* fenced before: the system may be gone */
     (void)pthread_mutex_destroy(&gate->lock);
 }
 
@@ -42,13 +42,14 @@ bool gri_lease_gate_is_open(gri_lease_gate *gate)
            gri_sim_has(GRI_SIM_ACT_WITHOUT_LEASE);
 }
 
-/* The future of the next opening, a reference; NULL when out of memory. */
+/* The future of the next opening, a reference; NULL when there is none to come, or out of memory. */
 static gr_future *next_opening(gri_lease_gate *gate)
 {
     gr_future *opening = NULL;
 
     (void)pthread_mutex_lock(&gate->lock);
-    if (gate->opening == NULL && gr_future_new(gate->sys, GR_FOREVER, &gate->opening) != GR_OK) {
+    if (gate->opening == NULL && !is_fenced(gate) &&
+        gr_future_new(gate->sys, GR_FOREVER, &gate->opening) != GR_OK) {
         gate->opening = NULL;
     }
     opening = gr_future_ref(gate->opening);
@@ -100,7 +101,9 @@ void gri_lease_gate_open(gri_lease_gate *gate)
 
 void gri_lease_gate_fence(gri_lease_gate *gate)
 {
-    /* Release: pairs with is_fenced(). */
+    (void)pthread_mutex_lock(&gate->lock);
+    /* Release: pairs with is_fenced(). Under the lock, so that nobody makes another opening after it. */
     atomic_store_explicit(&gate->fenced, true, memory_order_release);
+    (void)pthread_mutex_unlock(&gate->lock);
     gri_lease_gate_open(gate);
 }

@@ -79,7 +79,8 @@ static bool is_empty(gri_lines *lines)
     return atomic_load_explicit(&lines->count, memory_order_relaxed) == 0; /* see count() */
 }
 
-static bool admit_locked(gri_lines *lines, gri_line *line, const gri_call_message *call, int64_t now_ms)
+static bool admit_locked(gri_lines *lines, gri_line *line, const gri_call_message *call,
+                         int64_t now_ms)
 {
     gri_refused *refused = TAILQ_FIRST(&line->refused);
     gri_refused *next = NULL;
@@ -90,7 +91,8 @@ static bool admit_locked(gri_lines *lines, gri_line *line, const gri_call_messag
             return true;
         }
         /* Here it is again, or it is over for its caller. */
-        if (refused->place == call->place || refused->place < call->first_place || refused->deadline_ms < now_ms) {
+        if (refused->place == call->place || refused->place < call->first_place ||
+            refused->deadline_ms < now_ms) {
             forget_locked(lines, line, refused);
         } else {
             return false;

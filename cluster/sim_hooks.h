@@ -22,7 +22,8 @@ typedef enum gri_sim_bug {
 } gri_sim_bug;
 
 /* The exit of a turn, after it was decided whether its effects are accepted. */
-void gri_sim_turn_left(const struct gr_grain *turn, bool accepted) __attribute__((weak, visibility("default")));
+void gri_sim_turn_left(const struct gr_grain *turn, bool accepted)
+    __attribute__((weak, visibility("default")));
 
 /* Whether the bug is planted, this time. */
 bool gri_sim_planted(gri_sim_bug bug) __attribute__((weak, visibility("default")));

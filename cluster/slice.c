@@ -55,7 +55,7 @@ void gri_slice_init(gri_slice *slice, struct gri_host *host)
 void gri_slice_fini(gri_slice *slice)
 {
     GRI_INVARIANT(slice->table == NULL && STAILQ_EMPTY(&slice->held));
-    slice->drained = gr_future_unref(slice->drained);
+    GRI_INVARIANT(slice->drained == NULL); /* dropped or abandoned before: the system may be gone */
     (void)pthread_mutex_destroy(&slice->lock);
 }
 
@@ -397,7 +397,8 @@ bool gri_slice_drains(gri_slice *slice, uint64_t kind, const char *identity, siz
     memcpy(key, &kind, sizeof(kind));
     memcpy(key + sizeof(kind), identity, identity_bytes);
     (void)pthread_mutex_lock(&slice->lock);
-    drains = slice->state == GRI_SLICE_DRAINING && find_locked(slice, key, sizeof(kind) + identity_bytes) != NULL;
+    drains = slice->state == GRI_SLICE_DRAINING &&
+             find_locked(slice, key, sizeof(kind) + identity_bytes) != NULL;
     (void)pthread_mutex_unlock(&slice->lock);
     return drains;
 }
@@ -434,6 +435,11 @@ void gri_slice_drop(gri_slice *slice, gri_refusals *refusals)
     drained = steal_drained_locked(slice);
     (void)pthread_mutex_unlock(&slice->lock);
     tell_drained(drained);
+}
+
+void gri_slice_abandon(gri_slice *slice)
+{
+    slice->drained = gr_future_unref(slice->drained);
 }
 
 void gri_slice_forget_all(gri_slice *slice)

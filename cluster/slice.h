@@ -49,7 +49,7 @@ typedef struct gri_slice {
      * view, until it is known here, too. */
     struct gri_call_list held;
     uint32_t held_count;
-    gr_future *drained; /* completes when the table is empty */
+    gr_future *drained;     /* completes when the table is empty */
     gr_deactivation reason; /* while DRAINING */
 } gri_slice;
 
@@ -80,6 +80,8 @@ void gri_slice_drain_undone(gri_slice *slice, gri_refusals *refusals);
 /* All activations are dropped without hooks. */
 void gri_slice_drop(gri_slice *slice, gri_refusals *refusals);
 
+/* Before a crash of its system: lets go of what belongs to that. */
+void gri_slice_abandon(gri_slice *slice);
 /* After a crash of its system: what is left is forgotten without telling anybody. */
 void gri_slice_forget_all(gri_slice *slice);
 

@@ -30,7 +30,8 @@ void cluster_lab_init(cluster_lab *lab, uint64_t seed);
 void cluster_lab_fini(cluster_lab *lab);
 
 /* Node `index`, which listens at mem://node-<index>. `kinds` ends with NULL; NULL: all probes. */
-gr_err cluster_lab_start(cluster_lab *lab, int index, const gr_kind_info *const *kinds, const char *role);
+gr_err cluster_lab_start(cluster_lab *lab, int index, const gr_kind_info *const *kinds,
+                         const char *role);
 /* The smallest node, which may fail to start. */
 gr_err cluster_lab_try(cluster_lab *lab, int index);
 /* Without politeness: gone at once. */

@@ -504,7 +504,8 @@ static void r36_the_nth_allocation_fails_while_a_node_and_a_client_start(void **
         gr_err err = GR_OK;
 
         cluster_lab_init(&lab, 1);
-        gri_mem_fail_nth(++nth);
+        nth += nth < 50 ? 1 : 9; /* later ones are much alike */
+        gri_mem_fail_nth(nth);
         err = cluster_lab_try(&lab, 0);
         if (err == GR_OK && cluster_lab_client(&lab, &lab.client) == GR_OK &&
             gr_client_wait_ready(lab.client, 3000) == GR_OK) {

@@ -709,7 +709,7 @@ static void c07_a_drain_lets_in_the_calls_that_a_running_turn_waits_for(void **s
 {
     lab *l = *state;
     Probe__Ask ask = PROBE__ASK__INIT;
-    char *path[] = {(char *)(uintptr_t)"b", (char *)(uintptr_t)"c"};
+    char *path[] = {(char *)(uintptr_t) "b", (char *)(uintptr_t) "c"};
     gr_future *walk = NULL;
     gr_future *other = NULL;
     int64_t before_ms = 0;
@@ -718,7 +718,8 @@ static void c07_a_drain_lets_in_the_calls_that_a_running_turn_waits_for(void **s
     ask.path = path;
     ask.n_path = 2;
     ask.wait_ms = 100; /* it calls when all shards drain already */
-    assert_int_equal(gr_call_future(&l->caller, &probe_kind, probe_method_of(&probe_kind, PROBE_WALK), "a", &ask, NULL,
+    assert_int_equal(gr_call_future(&l->caller, &probe_kind,
+                                    probe_method_of(&probe_kind, PROBE_WALK), "a", &ask, NULL,
                                     &walk),
                      GR_OK);
     gr_stepped_advance(l->stepped, 50);
@@ -726,7 +727,9 @@ static void c07_a_drain_lets_in_the_calls_that_a_running_turn_waits_for(void **s
     before_ms = gr_system_now(l->sys);
     drain_all(l);
     assert_true(gr_system_now(l->sys) - before_ms < 1000);
-    assert_int_equal(gr_call_await(&l->caller, walk, probe_method_of(&probe_kind, PROBE_WALK), 0, &reply), GR_OK);
+    assert_int_equal(
+        gr_call_await(&l->caller, walk, probe_method_of(&probe_kind, PROBE_WALK), 0, &reply),
+        GR_OK);
     assert_int_equal(((Probe__Tell *)reply)->number, 3);
     assert_int_equal(atomic_load(&l->host->activations), 0);
     gr_reply_free(reply);
@@ -787,8 +790,8 @@ static void r36_the_nth_allocation_fails_in_a_call_and_nothing_else_does(void **
         gr_stepped_run_until_idle(l->stepped);
         made = gri_mem_count();
         gri_mem_fail_nth(0);
-        assert_true(err == GR_OK || err == GR_ENOMEM || err == GR_ENOTRUN || err == GR_EUNKNOWN || err == GR_EBUSY ||
-                    err == GR_EFAILED);
+        assert_true(err == GR_OK || err == GR_ENOMEM || err == GR_ENOTRUN || err == GR_EUNKNOWN ||
+                    err == GR_EBUSY || err == GR_EFAILED);
         gr_stepped_advance(l->stepped, 500); /* asleep again, so that the next one wakes */
         assert_int_equal(call(l, &probe_brief, PROBE_ADD, identity, 1) >= 1, 1);
         gr_stepped_advance(l->stepped, 500);
@@ -856,12 +859,14 @@ int main(int argc, char **argv)
             a_fenced_node_answers_nothing_that_it_had_begun_and_refuses_the_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(c07_a_drain_finishes_what_runs_and_holds_what_waits, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(c07_a_drain_lets_in_the_calls_that_a_running_turn_waits_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(c07_a_drain_lets_in_the_calls_that_a_running_turn_waits_for,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_turn_that_outlasts_the_drain_loses_its_effects, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(c20_a_stateless_kind_runs_in_several_activations, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(r36_the_nth_allocation_fails_in_a_call_and_nothing_else_does, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            r36_the_nth_allocation_fails_in_a_call_and_nothing_else_does, setup, teardown),
     };
 
     if (argc > 1) { /* one test, or some by a pattern */

@@ -166,7 +166,7 @@ static gr_err walk(const void *methods, gr_grain *grain, const void *request, vo
     err = wait_ms(world_of(methods)->sys, ask->wait_ms); /* only the first waits */
     if (err == GR_OK) {
         err = gr_call(gr_grain_caller(grain), &probe_kind, probe_method_of(&probe_kind, PROBE_WALK),
-                  ask->path[0], &next, NULL, &got);
+                      ask->path[0], &next, NULL, &got);
     }
     if (err == GR_OK) {
         (void)tell(reply, grain, ((const Probe__Tell *)got)->number + 1);

@@ -202,7 +202,8 @@ static void on_turn(void *arg, gr_grain *turn, int64_t number, bool begins)
             if (++call->ran > 1 && call->method != PROBE_GET) {
                 violated(s, "3: call %" PRId64 " to g%d runs a second time", number, index);
             }
-            if (call->method == PROBE_ADD && call->ended_ms == 0 && number < s->grains[index].last_call) {
+            if (call->method == PROBE_ADD && call->ended_ms == 0 &&
+                number < s->grains[index].last_call) {
                 violated(s, "7: call %" PRId64 " to g%d runs after call %" PRId64, number, index,
                          s->grains[index].last_call);
             }
