@@ -231,7 +231,7 @@ static gr_err read_first_view(gri_membership *m, int64_t deadline_ms)
     }
     if (err == GR_OK) {
         view = gri_membership_newest(m, NULL);
-        err = view == NULL ? GR_OK : gri_view_admits(view, m->shards);
+        err = view == NULL ? GR_OK : gri_view_admits(view, m->shards, m->lease_ms);
         gri_view_unref(view);
     }
     return err;
@@ -239,7 +239,8 @@ static gr_err read_first_view(gri_membership *m, int64_t deadline_ms)
 
 static gr_err join(gri_membership *m, int64_t deadline_ms)
 {
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .node = m->self.node, .member = &m->self};
+    gri_view_event event = {
+        .kind = GRI_VIEW_JOIN, .node = m->self.node, .member = &m->self, .lease_ms = m->lease_ms};
     int64_t began_ms = 0;
     gr_err err = read_first_view(m, deadline_ms);
 

@@ -142,6 +142,7 @@ gr_err gri_view_copy(const gri_view *from, const gri_member *joining, gri_view *
     view->version = from->version;
     view->founded = from->founded;
     view->founded_wall_ms = from->founded_wall_ms;
+    view->lease_ms = from->lease_ms;
     view->settled = from->settled;
     memcpy(view->departed, from->departed, sizeof(view->departed));
     view->departed_count = from->departed_count;

@@ -71,6 +71,7 @@ typedef struct gri_view {
     int64_t founded_wall_ms; /* for people: when that was */
     uint32_t protocol;       /* of the cluster; GRI_VIEW_PROTOCOL */
     uint32_t shards_count;   /* fixed for a cluster */
+    int64_t lease_ms;        /* of every member: how long to wait for one rests on it */
     /* False from its founding until every owner of a view that was lost must have stopped. Nobody
      * owns anything in an unsettled view. */
     bool settled;
@@ -99,6 +100,7 @@ typedef struct gri_view_event {
     gri_view_event_kind kind;
     uint64_t node;
     const gri_member *member;   /* JOIN */
+    int64_t lease_ms;           /* JOIN: of the node that comes */
     const gri_shard_ref *given; /* GIVE */
     size_t given_count;
     int64_t wall_ms; /* the floor for new epochs */
@@ -106,17 +108,18 @@ typedef struct gri_view_event {
 
 /*
  * The view after an event; NULL in *out_view with GR_OK when the event changes nothing. `view`
- * NULL: JOIN founds one with `shards_count` and `founded`. Errors: GR_EMISMATCH another
- * shards_count or protocol (both named), GR_EEXIST the node is a member, GR_ENOTFOUND it is none,
+ * NULL: JOIN founds one with `shards_count`, `founded` and its lease. Errors: GR_EMISMATCH another
+ * shards_count, protocol or lease (both named), GR_EEXIST the node is a member, GR_ENOTFOUND it is none,
  * GR_EINVAL GIVE by who does not own a shard under that epoch, or a member that cannot be, GR_EFULL too many members,
  * GR_ENOMEM.
  */
 gr_err gri_view_next(const gri_view *view, const gri_view_event *event, uint32_t shards_count,
                      uint64_t founded, gri_view **out_view);
 
-/* Whether a node with so many shards may be a member of this view's cluster; GR_EMISMATCH names
- * both numbers. */
-gr_err gri_view_admits(const gri_view *view, uint32_t shards_count);
+/* Whether a node with so many shards and such a lease may be a member of this view's cluster;
+ * GR_EMISMATCH names both numbers. A settled view without members takes the lease of whoever comes
+ * first: nobody is left who acts by another. */
+gr_err gri_view_admits(const gri_view *view, uint32_t shards_count, int64_t lease_ms);
 
 /*
  * Who should own each shard of a table, given who owns it now: bounded rendezvous hashing. Writes

@@ -100,6 +100,7 @@ static void fill(const gri_view *view, packing *p)
     p->view.founded_wall_ms = view->founded_wall_ms;
     p->view.protocol = view->protocol;
     p->view.shards = view->shards_count;
+    p->view.lease_ms = view->lease_ms;
     p->view.settled = view->settled;
     p->view.departed = (uint64_t *)view->departed; /* only read by packing */
     p->view.n_departed = view->departed_count;
@@ -232,6 +233,9 @@ static gr_err check_header(const Granary__View *from)
         return GRI_FAIL(GR_EDECODE, "a view of %u shards, %zu members, %zu departed", from->shards,
                         from->n_members, from->n_departed);
     }
+    if (from->lease_ms <= 0 || from->lease_ms > INT32_MAX) {
+        return GRI_FAIL(GR_EDECODE, "a view with leases of %" PRId64 " ms", from->lease_ms);
+    }
     return GR_OK;
 }
 
@@ -243,6 +247,7 @@ static gr_err read_view(const Granary__View *from, gri_view *view)
     view->version = from->version;
     view->founded = from->founded;
     view->founded_wall_ms = from->founded_wall_ms;
+    view->lease_ms = from->lease_ms;
     view->settled = from->settled;
     view->departed_count = from->n_departed;
     for (i = 0; i < from->n_departed; i++) {

@@ -57,7 +57,7 @@ static gr_err assign_unowned(gri_view *view, int64_t wall_ms)
     return err;
 }
 
-gr_err gri_view_admits(const gri_view *view, uint32_t shards_count)
+gr_err gri_view_admits(const gri_view *view, uint32_t shards_count, int64_t lease_ms)
 {
     if (view->protocol != GRI_VIEW_PROTOCOL) {
         return GRI_FAIL(GR_EMISMATCH,
@@ -69,6 +69,12 @@ gr_err gri_view_admits(const gri_view *view, uint32_t shards_count)
                         "the cluster has %u shards and this node asks for %u; the number is fixed "
                         "when a cluster is founded",
                         view->shards_count, shards_count);
+    }
+    if (view->lease_ms != lease_ms && !(view->settled && view->members_count == 0)) {
+        return GRI_FAIL(GR_EMISMATCH,
+                        "the cluster has leases of %" PRId64 " ms and this node one of %" PRId64
+                        "; all nodes have the same, and it changes only when all have been stopped",
+                        view->lease_ms, lease_ms);
     }
     return GR_OK;
 }
@@ -85,9 +91,10 @@ static bool has_departed(const gri_view *view, uint64_t node)
     return false;
 }
 
-static gr_err may_join(const gri_view *view, const gri_member *member, uint32_t shards_count)
+static gr_err may_join(const gri_view *view, const gri_view_event *event, uint32_t shards_count)
 {
-    gr_err err = gri_view_admits(view, shards_count);
+    const gri_member *member = event->member;
+    gr_err err = gri_view_admits(view, shards_count, event->lease_ms);
 
     if (err == GR_OK) {
         err = gri_member_validate(member);
@@ -126,6 +133,7 @@ static gr_err on_join(gri_view *view, const gri_view_event *event)
         return err;
     }
     fresh.leaving = false;
+    view->lease_ms = event->lease_ms;
     for (at = 0; at < view->members_count; at++) {
         if (strcmp(view->members[at].address, fresh.address) == 0) {
             view->members[at].leaving = true;
@@ -321,7 +329,7 @@ gr_err gri_view_next(const gri_view *view, const gri_view_event *event, uint32_t
         return found(event, shards_count, founded, out_view);
     }
     if (event->kind == GRI_VIEW_JOIN) {
-        err = may_join(view, event->member, shards_count);
+        err = may_join(view, event, shards_count);
     } else if (event->kind != GRI_VIEW_SETTLE && gri_view_member(view, event->node) == NULL) {
         err = GRI_FAIL(GR_ENOTFOUND, "node %016" PRIx64 " is no member", event->node);
     }

@@ -120,7 +120,7 @@ static gr_err run_start(lab_node *node)
     gri_membership_options options = {
         .coordinator_ops = gr_coordinator_memory(),
         .coordinator = node->coordinator,
-        .lease_ms = LAB_LEASE_MS,
+        .lease_ms = node->lease_ms,
         .shards = node->shards,
         .self = {.node = gr_system_node(node->sys),
                  .address = address,
@@ -342,6 +342,7 @@ member_lab *lab_new(uint64_t seed)
         lab->nodes[i].lab = lab;
         lab->nodes[i].number = i;
         lab->nodes[i].shards = LAB_SHARDS;
+        lab->nodes[i].lease_ms = LAB_LEASE_MS;
         lab->nodes[i].drain_ms = 20;
     }
     return lab;

@@ -38,6 +38,7 @@ typedef struct lab_node {
     gr_pid actor; /* that starts it or has it leave */
     bool busy;    /* in doing so */
     uint32_t shards;
+    int64_t lease_ms;
     int64_t drain_ms; /* how long it takes to drain, at most */
     unsigned views, lapsed, regained, fenced, drained, undone;
 } lab_node;

@@ -321,6 +321,32 @@ c12_a_node_with_another_number_of_shards_is_refused_and_leaves_nothing_behind(vo
     lab_free(lab);
 }
 
+static void
+c12_a_node_with_another_lease_is_refused_unless_all_others_have_been_stopped(void **state)
+{
+    member_lab *lab = cluster_of(14, 1);
+    gri_view *view = NULL;
+
+    (void)state;
+    lab->nodes[1].lease_ms = LAB_LEASE_MS / 2;
+    lab_start(lab, 1);
+    assert_true(lab_run(lab, 500));
+    assert_int_equal(lab->nodes[1].state, LAB_OFF);
+    assert_int_equal(lab->nodes[1].ended, GR_EMISMATCH);
+    lab_leave(lab, 0);
+    assert_true(lab_run(lab, 500));
+    assert_int_equal(lab->nodes[0].state, LAB_OFF);
+    lab_start(lab, 1);
+    assert_true(lab_run_until(lab, lab_balanced, 500));
+    view = gri_membership_view(lab->nodes[1].membership);
+    assert_int_equal(view->lease_ms, LAB_LEASE_MS / 2);
+    gri_view_unref(view);
+    lab_start(lab, 0);
+    assert_true(lab_run(lab, 500));
+    assert_int_equal(lab->nodes[0].ended, GR_EMISMATCH);
+    lab_free(lab);
+}
+
 static void lost_answers_neither_fence_nor_lapse_a_node(void **state)
 {
     member_lab *lab = cluster_of(10, 3);
@@ -507,6 +533,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(c12_the_younger_node_at_an_address_wins_and_the_elder_serves_nothing),
         cmocka_unit_test(
             c12_a_node_with_another_number_of_shards_is_refused_and_leaves_nothing_behind),
+        cmocka_unit_test(
+            c12_a_node_with_another_lease_is_refused_unless_all_others_have_been_stopped),
         cmocka_unit_test(lost_answers_neither_fence_nor_lapse_a_node),
         cmocka_unit_test(whatever_allocation_fails_a_node_starts_or_says_so_and_leaves_nothing),
         cmocka_unit_test(r35_the_same_seed_gives_the_same_run),

@@ -18,7 +18,7 @@
 
 #include "view.h"
 
-enum { SHARDS = 256 };
+enum { SHARDS = 256, LEASE_MS = 2000 };
 
 static uint64_t seed = 1;
 
@@ -71,15 +71,19 @@ static gri_view *a_rich_view(void)
                          .weight = 4};
     gri_member third = first;
     gri_shard_ref given[SHARDS];
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .node = 5, .member = &first};
+    gri_view_event event = {
+        .kind = GRI_VIEW_JOIN, .node = 5, .member = &first, .lease_ms = LEASE_MS};
     gri_view *view = after(NULL, &event);
 
     third.node = 3;
     third.address = third_address;
     view = after(view, &(gri_view_event){.kind = GRI_VIEW_SETTLE, .wall_ms = 1000});
-    view = after(view, &(gri_view_event){
-                           .kind = GRI_VIEW_JOIN, .member = &second, .wall_ms = 1760000000000});
-    view = after(view, &(gri_view_event){.kind = GRI_VIEW_JOIN, .member = &third});
+    view = after(view, &(gri_view_event){.kind = GRI_VIEW_JOIN,
+                                         .member = &second,
+                                         .wall_ms = 1760000000000,
+                                         .lease_ms = LEASE_MS});
+    view = after(view,
+                 &(gri_view_event){.kind = GRI_VIEW_JOIN, .member = &third, .lease_ms = LEASE_MS});
     view = after(view, &(gri_view_event){.kind = GRI_VIEW_FENCED, .node = 3});
     event = (gri_view_event){.kind = GRI_VIEW_GIVE, .node = 5, .given = given, .wall_ms = 2000};
     assert_int_equal(gri_view_to_give(view, 5, given, 40, &event.given_count), GR_OK);
@@ -100,6 +104,7 @@ static void a_view_survives_its_bytes(void **state)
     assert_int_equal(gri_view_pack(view, &bytes, &count), GR_OK);
     assert_int_equal(gri_view_unpack(bytes, count, &back), GR_OK);
     assert_int_equal(back->version, view->version);
+    assert_int_equal(back->lease_ms, LEASE_MS);
     assert_true(gri_view_hosts(back, 9, "shop.Cart"));
     assert_false(gri_view_hosts(back, 5, "shop.Cart"));
     assert_true(gri_view_member(back, 5)->leaving);
@@ -149,7 +154,7 @@ static void whatever_allocation_fails_the_view_is_as_before(void **state)
                          .kinds = kinds,
                          .kinds_count = 2,
                          .weight = 1};
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .member = &member};
+    gri_view_event event = {.kind = GRI_VIEW_JOIN, .member = &member, .lease_ms = LEASE_MS};
     uint64_t nth = 0;
     gr_err err = GR_ENOMEM;
 

@@ -16,7 +16,7 @@
 
 #include "view_make.h"
 
-enum { SHARDS = 256 };
+enum { SHARDS = 256, LEASE_MS = 2000 };
 
 #define TABLE "kind:bank.Account"
 
@@ -73,7 +73,8 @@ static gr_err step(gri_view **view, const gri_view_event *event)
 static gr_err join(gri_view **view, uint64_t node, const char *role, uint32_t weight)
 {
     gri_member member = member_of(node, role, weight);
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .node = node, .member = &member};
+    gri_view_event event = {
+        .kind = GRI_VIEW_JOIN, .node = node, .member = &member, .lease_ms = LEASE_MS};
 
     return step(view, &event);
 }
@@ -210,7 +211,8 @@ static void only_members_that_host_a_kind_own_its_shards(void **state)
 {
     gri_view *view = founded_by(5);
     gri_member other = member_of(6, "", 1);
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .node = 6, .member = &other};
+    gri_view_event event = {
+        .kind = GRI_VIEW_JOIN, .node = 6, .member = &other, .lease_ms = LEASE_MS};
     static char *kinds[] = {cart};
     uint64_t random = seed;
 
@@ -319,7 +321,8 @@ static void c12_the_younger_of_two_nodes_at_one_address_wins(void **state)
 {
     gri_view *view = founded_by(5);
     gri_member younger = member_of(5, "", 1); /* the address of node 5 */
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .node = 6, .member = &younger};
+    gri_view_event event = {
+        .kind = GRI_VIEW_JOIN, .node = 6, .member = &younger, .lease_ms = LEASE_MS};
 
     (void)state;
     younger.node = 6;
@@ -334,7 +337,8 @@ static void c12_another_number_of_shards_is_refused_with_both_numbers(void **sta
 {
     gri_view *view = founded_by(5);
     gri_member member = member_of(6, "", 1);
-    gri_view_event event = {.kind = GRI_VIEW_JOIN, .node = 6, .member = &member};
+    gri_view_event event = {
+        .kind = GRI_VIEW_JOIN, .node = 6, .member = &member, .lease_ms = LEASE_MS};
     gri_view *next = NULL;
 
     (void)state;
@@ -344,6 +348,25 @@ static void c12_another_number_of_shards_is_refused_with_both_numbers(void **sta
     view->protocol = 9;
     assert_int_equal(gri_view_next(view, &event, SHARDS, 0, &next), GR_EMISMATCH);
     assert_non_null(strstr(gr_last_error()->text, "protocol 9"));
+    gri_view_unref(view);
+}
+
+static void c12_another_lease_is_refused_with_both_numbers_while_there_are_members(void **state)
+{
+    gri_view *view = founded_by(5);
+    gri_member member = member_of(6, "", 1);
+    gri_view_event event = {
+        .kind = GRI_VIEW_JOIN, .node = 6, .member = &member, .lease_ms = 2 * LEASE_MS};
+
+    (void)state;
+    assert_int_equal(step(&view, &event), GR_EMISMATCH);
+    assert_non_null(strstr(gr_last_error()->text, "2000"));
+    assert_non_null(strstr(gr_last_error()->text, "4000"));
+    assert_int_equal(step(&view, &(gri_view_event){.kind = GRI_VIEW_LEAVE, .node = 5}), GR_OK);
+    assert_int_equal(step(&view, &event), GR_OK);
+    assert_int_equal(view->lease_ms, 2 * LEASE_MS);
+    view->settled = false; /* whoever settles it waits for leases as long as those that are lost */
+    assert_int_equal(gri_view_admits(view, SHARDS, LEASE_MS), GR_EMISMATCH);
     gri_view_unref(view);
 }
 
@@ -489,6 +512,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(who_leaves_should_own_nothing_and_gives_to_nobody_only_when_alone),
         cmocka_unit_test(c12_the_younger_of_two_nodes_at_one_address_wins),
         cmocka_unit_test(c12_another_number_of_shards_is_refused_with_both_numbers),
+        cmocka_unit_test(c12_another_lease_is_refused_with_both_numbers_while_there_are_members),
         cmocka_unit_test(c21_a_hundred_nodes_join_and_leave_and_no_more_moves_than_must),
         cmocka_unit_test(c21_shares_follow_weights),
         cmocka_unit_test(carrying_out_a_part_of_a_plan_leaves_the_rest_as_it_was),
