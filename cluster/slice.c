@@ -12,6 +12,7 @@
 
 #define HASH_FUNCTION(key, bytes, hash) (hash) = (unsigned)XXH64((key), (bytes), 0)
 #include "activation.h"
+#include "slice_internal.h"
 #include "sim_hooks.h"
 
 enum {
@@ -81,7 +82,7 @@ static void touch_locked(gri_slice *slice, gri_activation *activation)
     publish_oldest_locked(slice);
 }
 
-static void ask_locked(gri_slice *slice, gri_activation *activation, gr_deactivation reason)
+void gri_slice_ask_locked(gri_slice *slice, gri_activation *activation, gr_deactivation reason)
 {
     if (!activation->asked) {
         TAILQ_REMOVE(&slice->idle_order, activation, idle);
@@ -254,8 +255,8 @@ void gri_slice_admit(gri_slice *slice, gri_call_message *call, gri_refusals *ref
     (void)pthread_mutex_unlock(&slice->lock);
 }
 
-/* All held calls are looked at again, in their order. */
-static void admit_held_locked(gri_slice *slice, struct gri_call_list *held, gri_refusals *refusals)
+void gri_slice_admit_held_locked(gri_slice *slice, struct gri_call_list *held,
+                                 gri_refusals *refusals)
 {
     gri_call_message *call = NULL;
 
@@ -312,7 +313,7 @@ static void revoke_all_locked(gri_slice *slice, gri_refusals *refusals)
     }
 }
 
-static void take_held_locked(gri_slice *slice, struct gri_call_list *out_held)
+void gri_slice_take_held_locked(gri_slice *slice, struct gri_call_list *out_held)
 {
     STAILQ_INIT(out_held);
     STAILQ_CONCAT(out_held, &slice->held);
@@ -335,8 +336,8 @@ void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *re
     }
     if (slice->state == GRI_SLICE_ELSEWHERE || !ours) {
         slice->state = ours ? GRI_SLICE_OWNED : GRI_SLICE_ELSEWHERE;
-        take_held_locked(slice, &held);
-        admit_held_locked(slice, &held, refusals);
+        gri_slice_take_held_locked(slice, &held);
+        gri_slice_admit_held_locked(slice, &held, refusals);
     }
     (void)pthread_mutex_unlock(&slice->lock);
 }
@@ -355,7 +356,7 @@ gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t lim
         {
             /* Release: a turn that sees it holds the calls that come after, instead of running them. */
             atomic_store_explicit(&activation->closing, (int)reason, memory_order_release);
-            ask_locked(slice, activation, reason);
+            gri_slice_ask_locked(slice, activation, reason);
         }
         if (slice->table != NULL && gr_future_new(slice->host->sys, limit_ms, &drained) == GR_OK) {
             slice->drained = gr_future_ref(drained);
@@ -373,7 +374,7 @@ void gri_slice_press(gri_slice *slice, gri_refusals *refusals)
     STAILQ_INIT(&held);
     (void)pthread_mutex_lock(&slice->lock);
     if (slice->state == GRI_SLICE_DRAINING) {
-        take_held_locked(slice, &held);
+        gri_slice_take_held_locked(slice, &held);
     }
     (void)pthread_mutex_unlock(&slice->lock);
     STAILQ_FOREACH (call, &held, waiting) {
@@ -382,7 +383,7 @@ void gri_slice_press(gri_slice *slice, gri_refusals *refusals)
     (void)pthread_mutex_lock(&slice->lock);
     STAILQ_CONCAT(&held, &slice->held); /* what has come meanwhile is younger */
     slice->held_count = 0;
-    admit_held_locked(slice, &held, refusals);
+    gri_slice_admit_held_locked(slice, &held, refusals);
     (void)pthread_mutex_unlock(&slice->lock);
 }
 
@@ -420,8 +421,8 @@ void gri_slice_drain_undone(gri_slice *slice, gri_refusals *refusals)
     (void)pthread_mutex_lock(&slice->lock);
     if (slice->state == GRI_SLICE_DRAINING) {
         slice->state = GRI_SLICE_OWNED;
-        take_held_locked(slice, &held);
-        admit_held_locked(slice, &held, refusals);
+        gri_slice_take_held_locked(slice, &held);
+        gri_slice_admit_held_locked(slice, &held, refusals);
     }
     (void)pthread_mutex_unlock(&slice->lock);
 }
@@ -463,79 +464,6 @@ void gri_slice_forget_all(gri_slice *slice)
         call->host = NULL;
         (void)gr_msg_unref(gri_call_message_of(call));
     }
-}
-
-/* ---- idle ones */
-
-static bool is_idle_locked(const gri_activation *activation)
-{
-    /* Relaxed: it only grows under this lock; a decrease that is missed means "not idle yet". */
-    return activation->state == GRI_ACTIVATION_ACTIVE &&
-           atomic_load_explicit(&activation->pending, memory_order_relaxed) == 0;
-}
-
-/* The newer view that callers spoke of has not come. */
-static void sweep_awaiting(gri_slice *slice, int64_t now_ms, gri_refusals *refusals)
-{
-    struct gri_call_list held;
-    int64_t since_ms = atomic_load_explicit(&slice->awaiting_ms, memory_order_relaxed); /* a hint */
-
-    if (since_ms == 0 || since_ms + GRI_SLICE_AWAIT_MS > now_ms) {
-        return;
-    }
-    (void)pthread_mutex_lock(&slice->lock);
-    if (slice->state == GRI_SLICE_ELSEWHERE) {
-        take_held_locked(slice, &held);
-        admit_held_locked(slice, &held, refusals);
-    }
-    (void)pthread_mutex_unlock(&slice->lock);
-}
-
-void gri_slice_sweep(gri_slice *slice, int64_t now_ms, gri_refusals *refusals)
-{
-    gri_activation *activation = NULL;
-    gri_activation *next = NULL;
-    int budget = GRI_SWEEP_BATCH;
-
-    sweep_awaiting(slice, now_ms, refusals);
-    /* Relaxed: a hint; what is missed now is seen by the next sweep. */
-    if (atomic_load_explicit(&slice->oldest_ms, memory_order_relaxed) == INT64_MAX ||
-        gri_sim_has(GRI_SIM_STAY_AWAKE)) {
-        return;
-    }
-    (void)pthread_mutex_lock(&slice->lock);
-    for (activation = TAILQ_FIRST(&slice->idle_order); activation != NULL && budget > 0;
-         activation = next) {
-        int64_t limit_ms = activation->hosted->passivate_after_ms;
-
-        next = TAILQ_NEXT(activation, idle);
-        budget--;
-        if (activation->called_ms + slice->host->passivate_least_ms > now_ms) {
-            break; /* all others were called later */
-        }
-        /* Relaxed: a time. */
-        if (is_idle_locked(activation) && activation->called_ms + limit_ms <= now_ms &&
-            atomic_load_explicit(&activation->ended_ms, memory_order_relaxed) + limit_ms <=
-                now_ms) {
-            ask_locked(slice, activation, GR_DEACTIVATION_IDLE);
-        }
-    }
-    (void)pthread_mutex_unlock(&slice->lock);
-}
-
-bool gri_slice_evict(gri_slice *slice)
-{
-    gri_activation *activation = NULL;
-
-    (void)pthread_mutex_lock(&slice->lock);
-    TAILQ_FOREACH (activation, &slice->idle_order, idle) {
-        if (is_idle_locked(activation)) {
-            ask_locked(slice, activation, GR_DEACTIVATION_CAPACITY);
-            break;
-        }
-    }
-    (void)pthread_mutex_unlock(&slice->lock);
-    return activation != NULL;
 }
 
 /* ---- for activations */
@@ -581,7 +509,7 @@ void gri_slice_forget(gri_activation *activation, gri_refusals *refusals)
         remove_locked(slice, activation);
         STAILQ_CONCAT(&held, &activation->held);
         activation->held_count = 0;
-        admit_held_locked(slice, &held, refusals);
+        gri_slice_admit_held_locked(slice, &held, refusals);
         drained = steal_drained_locked(slice);
     }
     (void)pthread_mutex_unlock(&slice->lock);
