@@ -179,6 +179,16 @@ static void set_security(const gri_http_client *client, CURL *easy)
     }
 }
 
+/* HTTP only, whatever else curl was built with. Before 7.85 (Ubuntu 22.04) that had another name. */
+static void allow_http_only(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
 /* Options that cannot fail but for want of memory; what cannot be set then fails the transfer. */
 static bool prepare(const gri_http_client *client, transfer *t)
 {
@@ -194,7 +204,7 @@ static bool prepare(const gri_http_client *client, transfer *t)
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_PROXY,
                            ""); /* the agent is near, whatever http_proxy says */
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    allow_http_only(easy);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms < 1 ? 1L : timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                            timeout_ms < CONNECT_MS ? timeout_ms : (long)CONNECT_MS);
