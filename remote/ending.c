@@ -113,9 +113,12 @@ void gri_session_end(gri_session *session, const gr_error *why)
     gri_link *link = NULL;
     bool was_up = session->id != 0;
 
+    /* Before others can see that it has ended: a sender that does takes it out of the table. */
+    (void)gri_session_ref(session);
     pthread_mutex_lock(&session->lock);
     if (session->state == GRI_SESSION_ENDED) {
         pthread_mutex_unlock(&session->lock);
+        gri_session_unref(session);
         return;
     }
     session->state = GRI_SESSION_ENDED;
@@ -128,7 +131,6 @@ void gri_session_end(gri_session *session, const gr_error *why)
     session->watching = session->watched = (gri_watches){NULL};
     pthread_mutex_unlock(&session->lock);
 
-    (void)gri_session_ref(session);
     gri_peers_remove(remote, session);
     gri_credit_ended(session);
     if (link != NULL) {

@@ -238,6 +238,11 @@ bool gri_session_attach(gri_session *session, gri_link *link, uint64_t received)
     GRI_INVARIANT(session->state == GRI_SESSION_NEW || session->state == GRI_SESSION_BROKEN);
     fits = gri_outbox_resume(&session->outbox, received);
     if (fits) {
+        /* relaxed: a number */
+        atomic_store_explicit(&session->message_bytes_max, limit, memory_order_relaxed);
+        /* Before anybody may send on the link: what was sent, and what is heard, is the session's from now on. release:
+         * the receiving thread sees the session as it is now */
+        atomic_store_explicit(&link->session, gri_session_ref(session), memory_order_release);
         session->window.messages_max = hello->window_messages;
         session->window.bytes_max = hello->window_bytes;
         session->state = GRI_SESSION_UP;
@@ -247,10 +252,6 @@ bool gri_session_attach(gri_session *session, gri_link *link, uint64_t received)
     }
     pthread_mutex_unlock(&session->lock);
     if (fits) {
-        /* relaxed: a number */
-        atomic_store_explicit(&session->message_bytes_max, limit, memory_order_relaxed);
-        /* release: the receiving thread sees the session as it is now */
-        atomic_store_explicit(&link->session, gri_session_ref(session), memory_order_release);
         gri_credit_granted(session);
     }
     return fits;
