@@ -161,8 +161,10 @@ static bool deliver(gri_session *session, const gri_envelope *envelope)
         (!free_of_credit && !take_credit(session, charge))) {
         return false;
     }
-    if (free_of_credit) {
-        gri_session_answered(session, to);
+    if (free_of_credit && !gri_session_answered(session, to) && gr_process_alive(remote->sys, to)) {
+        gri_remote_noise(remote, "GR-REMOTE-RIGHTS",
+                         "%016" PRIx64 " answers what nobody has asked it: ignored", session->node);
+        return true; /* an answer takes no credit, so only what was asked for is taken in */
     }
     msg = unpack(session, envelope, to);
     if (!free_of_credit) {
@@ -249,6 +251,7 @@ static bool take_signal(gri_session *session, const gri_envelope *envelope)
                         .from = envelope->sender,
                         .reason = (gr_reason)(envelope->type >> 8)};
     bool fine = true;
+    bool watched = false;
 
     switch (signal.kind) {
     case GR_SIGNAL_STOP:
@@ -278,8 +281,11 @@ static bool take_signal(gri_session *session, const gri_envelope *envelope)
         fine = signal.from.node == session->node && signal.reason >= GR_REASON_STOPPED &&
                signal.reason <= GR_REASON_NODE_LOST;
         pthread_mutex_lock(&session->lock);
-        gri_watches_take(&session->watching, signal.to, signal.from);
+        watched = gri_watches_take(&session->watching, signal.to, signal.from);
         pthread_mutex_unlock(&session->lock);
+        if (fine && !watched) {
+            return true; /* nobody watches it, or no longer: such notices take no room in a mailbox */
+        }
         break;
     default:
         fine = false;

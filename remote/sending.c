@@ -129,11 +129,14 @@ bool gri_session_owe(gri_session *session, gr_pid asker)
     return added;
 }
 
-void gri_session_answered(gri_session *session, gr_pid asker)
+bool gri_session_answered(gri_session *session, gr_pid asker)
 {
+    bool asked = false;
+
     pthread_mutex_lock(&session->lock);
-    (void)gri_pid_table_take(&session->asked, asker);
+    asked = gri_pid_table_take(&session->asked, asker);
     pthread_mutex_unlock(&session->lock);
+    return asked;
 }
 
 /* ---- into the outbox ---- */

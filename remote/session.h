@@ -95,8 +95,8 @@ gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64
                         bool *out_again);
 /* Somebody there has asked and waits for one answer, which will take no credit. False: no memory. */
 bool gri_session_owe(gri_session *session, gr_pid asker);
-/* An answer has come for somebody here. */
-void gri_session_answered(gri_session *session, gr_pid asker);
+/* An answer has come for somebody here; false: who has not asked, or has had it. */
+bool gri_session_answered(gri_session *session, gr_pid asker);
 gr_err gri_session_signal(gri_session *session, const gr_signal *signal);
 /* session.c. Sends what may be sent now: one frame, if none is in flight. Any thread, no lock held. */
 void gri_session_pump(gri_session *session);

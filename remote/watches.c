@@ -67,13 +67,17 @@ static void drop(gri_watches *watches, struct gri_watch *watch)
     gri_free(watch);
 }
 
-void gri_watches_take(gri_watches *watches, gr_pid local, gr_pid foreign)
+bool gri_watches_take(gri_watches *watches, gr_pid local, gr_pid foreign)
 {
     struct gri_watch *watch = find(watches, local, foreign);
 
-    if (watch != NULL && --watch->count == 0) {
+    if (watch == NULL) {
+        return false;
+    }
+    if (--watch->count == 0) {
         drop(watches, watch);
     }
+    return true;
 }
 
 void gri_watches_remove(gri_watches *watches, gr_pid local, gr_pid foreign)

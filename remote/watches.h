@@ -17,8 +17,8 @@ typedef struct gri_watches {
 
 /* One more watch of this pair. False: too many, or out of memory. */
 bool gri_watches_add(gri_watches *watches, gr_pid local, gr_pid foreign);
-/* One less; or all of the pair. */
-void gri_watches_take(gri_watches *watches, gr_pid local, gr_pid foreign);
+/* One less, false when there is none; or all of the pair. */
+bool gri_watches_take(gri_watches *watches, gr_pid local, gr_pid foreign);
 void gri_watches_remove(gri_watches *watches, gr_pid local, gr_pid foreign);
 /* Takes out any pair; false: there is none left. */
 bool gri_watches_pop(gri_watches *watches, gr_pid *out_local, gr_pid *out_foreign,
