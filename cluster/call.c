@@ -134,6 +134,16 @@ gri_call *gri_call_unref(gri_call *take_call)
 
 /* ---- the end */
 
+/* What it is when there is no more trying. */
+static gr_err gives_up_with(const gri_call *call)
+{
+    if (call->sent_unknown) {
+        return GR_EUNKNOWN;
+    }
+    return call->last.code == GR_EBUSY || call->last.code == GR_ENOKIND ? call->last.code
+                                                                        : GR_ENOTRUN;
+}
+
 void gri_call_over(gri_call *call, bool ran, gr_msg *take_result)
 {
     gr_future *under_way = NULL;
@@ -158,7 +168,7 @@ void gri_call_over(gri_call *call, bool ran, gr_msg *take_result)
         (void)pthread_mutex_unlock(&call->bucket->lock);
         if (overtaken != NULL) {
             gri_call_over(overtaken, false,
-                          gr_msg_new_error(overtaken->last.code, overtaken->last.text));
+                          gr_msg_new_error(gives_up_with(overtaken), overtaken->last.text));
             (void)gri_call_unref(overtaken);
         }
     } while (overtaken != NULL);
@@ -179,16 +189,14 @@ void gri_call_fail(gri_call *call, bool ran, gr_err code, const char *text)
 void gri_call_ran_out(gri_call *call)
 {
     char text[GR_ERROR_TEXT_BYTES];
-    gr_err code = call->sent_unknown                                             ? GR_EUNKNOWN
-                  : call->last.code == GR_EBUSY || call->last.code == GR_ENOKIND ? call->last.code
-                                                                                 : GR_ENOTRUN;
+    gr_err code = gives_up_with(call);
 
     (void)snprintf(text, sizeof(text), "%.60s of %.40s within %" PRId64 " ms: %s%.80s",
                    call->method->full_name, call->message.identity,
                    call->message.deadline_ms - call->started_ms,
                    call->sent_unknown ? "an earlier attempt may have run; " : "",
                    call->last.text[0] == '\0' ? "did not run" : call->last.text);
-    gri_call_fail(call, call->sent_unknown, code, text);
+    gri_call_fail(call, false, code, text);
 }
 
 void gri_call_give_up(gri_call *call, gr_err code, const char *why)

@@ -74,7 +74,8 @@ static void on_unknown(gri_call *call, const char *text)
         gri_call_again(call, GR_EUNKNOWN, more, NULL);
         return;
     }
-    gri_call_fail(call, true, GR_EUNKNOWN, more);
+    gri_call_fail(call, false, GR_EUNKNOWN,
+                  more); /* a failure that is reported: order ends with it */
 }
 
 static void on_answer(gri_call *call, const gri_answer *answer)

@@ -26,7 +26,8 @@ void gri_call_try(gri_call *call);
 /* An attempt has ended; `arg` is the call, and a reference to it. */
 void gri_call_on_attempt(void *arg, gr_future *future);
 
-/* Ends the call, once. `ran`: its effects may be there, so older calls of its lane may not come after it any more. */
+/* Ends the call, once. `ran`: it has, and its caller hears of no failure, so older calls of its lane may not come after it
+ * any more. */
 void gri_call_over(gri_call *call, bool ran, gr_msg *take_result);
 void gri_call_fail(gri_call *call, bool ran, gr_err code, const char *text);
 /* Its deadline has come before it ran. */

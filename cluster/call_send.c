@@ -49,7 +49,7 @@ static void send_request(gri_call *call, gr_pid to, gr_msg *take_msg)
     if (gr_future_on_complete(future, gri_call_on_attempt, gri_call_ref(call)) != GR_OK) {
         gr_error why = *gr_last_error();
 
-        gri_call_fail(call, true, GR_EUNKNOWN, why.text);
+        gri_call_fail(call, false, GR_EUNKNOWN, why.text);
         (void)gri_call_unref(call);
     }
     (void)gr_future_unref(future);
@@ -142,11 +142,10 @@ void gri_call_try(gri_call *call)
         gri_call_ran_out(call);
         break;
     case NEXT_NO_HOST:
-        gri_call_fail(call, call->sent_unknown, call->sent_unknown ? GR_EUNKNOWN : GR_ENOKIND,
-                      call->last.text);
+        gri_call_fail(call, false, call->sent_unknown ? GR_EUNKNOWN : GR_ENOKIND, call->last.text);
         break;
     case NEXT_CLOSED:
-        gri_call_fail(call, call->sent_unknown, call->sent_unknown ? GR_EUNKNOWN : GR_ENOTRUN,
+        gri_call_fail(call, false, call->sent_unknown ? GR_EUNKNOWN : GR_ENOTRUN,
                       "the process that called is stopping");
         break;
     }
