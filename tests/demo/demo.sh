@@ -134,6 +134,20 @@ case_a_termination_leaves_nothing_behind() {
     nothing_is_left
 }
 
+# Nothing can be tidied up then, but the nodes have the kernel tell them, and leave.
+case_a_killed_demo_leaves_no_process_behind() {
+    local fd got=0
+    mkfifo "$work/alive"
+    # Whatever the demo starts holds this pipe; it ends with the last of them.
+    exec 8<>"$work/alive" {fd}<"$work/alive" 9>"$work/alive" 8>&-
+    start_until '*node-3:*'
+    exec 9>&-
+    child_signal demo KILL
+    child_reap demo
+    read -r -t 60 -u "$fd" _ || got=$?
+    [[ $got -eq 1 ]] || fail "left running: $(processes_of_the_case | xargs ps -o pid=,stat=,args= -p)"
+}
+
 case_a_node_that_dies_makes_it_fail_and_leaves_nothing_behind() {
     local candidate pid=
     start_until '*node-3:*'
