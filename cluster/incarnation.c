@@ -424,9 +424,9 @@ void gri_incarnation_stop(gri_incarnation *incarnation)
     if (incarnation->receptionist_open) {
         gri_receptionist_close(&incarnation->receptionist);
     }
-    /* Release: nobody may ask it any more; those who still do have let go before the system has stopped. */
-    atomic_store_explicit(&incarnation->membership, NULL, memory_order_release);
-    incarnation->joining = gri_membership_free(incarnation->joining);
+    if (incarnation->joining != NULL) {
+        gri_membership_stop(incarnation->joining); /* turns and callers may go on asking it */
+    }
     if (incarnation->coordinator != NULL) {
         incarnation->coordinator_ops->free(incarnation->coordinator);
         incarnation->coordinator = NULL;
@@ -448,9 +448,7 @@ void gri_incarnation_crash(gri_incarnation *incarnation)
     incarnation->coordinator_ops->free(incarnation->coordinator);
     incarnation->coordinator = NULL;
     gr_stepped_kill(incarnation->sys);
-    atomic_store_explicit(&incarnation->membership, NULL,
-                          memory_order_release); /* one thread: no race */
-    incarnation->joining = gri_membership_free(incarnation->joining);
+    gri_membership_stop(incarnation->joining);
     incarnation->remote = gr_remote_free(incarnation->remote);
 }
 
@@ -463,6 +461,7 @@ gri_incarnation *gri_incarnation_free(gri_incarnation *take_incarnation)
     }
     GRI_INVARIANT(incarnation->stopped);
     incarnation->sys = gr_system_free(incarnation->sys);
+    incarnation->joining = gri_membership_free(incarnation->joining);
     incarnation->host = gri_host_free(incarnation->host);
     incarnation->exchange = gri_exchange_unref(incarnation->exchange);
     if (incarnation->receptionist_open) {

@@ -25,8 +25,9 @@ typedef struct gri_incarnation {
     bool receptionist_open;
     gri_roster roster;
     bool roster_ready;
-    gri_membership *joining;              /* the one that owns it */
-    _Atomic(gri_membership *) membership; /* for any thread; NULL until it has joined */
+    gri_membership *joining; /* the one that owns it */
+    /* For any thread; NULL until it has joined, then there until this life is freed. */
+    _Atomic(gri_membership *) membership;
     atomic_bool fenced;
     void (*on_fenced)(void *arg);
     void *on_fenced_arg;

@@ -390,6 +390,22 @@ static bool stop_actors(gri_membership *m)
     return gr_future_ready(m->ended);
 }
 
+void gri_membership_stop(gri_membership *m)
+{
+    if (m->stopping) {
+        return;
+    }
+    m->stopping = true;
+    if (m->ended != NULL && !stop_actors(m)) {
+        return; /* its actors still use it */
+    }
+    /* Takes the right away from all threads; nothing else is published with it. */
+    atomic_store_explicit(&m->valid_until_ms, 0, memory_order_release);
+    gr_alarm_fini(&m->lapse);
+    m->ended = gr_future_unref(m->ended);
+    m->stopped = true;
+}
+
 gri_membership *gri_membership_free(gri_membership *take_membership)
 {
     gri_membership *m = take_membership;
@@ -397,11 +413,10 @@ gri_membership *gri_membership_free(gri_membership *take_membership)
     if (m == NULL) {
         return NULL;
     }
-    if (m->ended != NULL && !stop_actors(m)) {
-        return NULL; /* left behind: its actors still use it */
+    gri_membership_stop(m);
+    if (!m->stopped) {
+        return NULL; /* left behind */
     }
-    gr_alarm_fini(&m->lapse);
-    gr_future_unref(m->ended);
     gri_view_unref(m->view);
     gri_member_fini(&m->self);
     pthread_mutex_destroy(&m->lock);

@@ -63,8 +63,12 @@ gr_err gri_membership_start(gr_system *sys, const gri_membership_options *option
  * on it may not act. GR_ETIMEDOUT: left what it could; the others do the rest. */
 gr_err gri_membership_leave(gri_membership *membership, int64_t timeout_ms);
 
-/* Ends its actors, waits for them, and frees. Without leave() before, the node looks crashed to the
- * others. Not in an actor that is being stopped: it could not wait. */
+/* Ends its actors and waits for them; from then on it may not act, and does nothing any more. Any
+ * thread may still ask it: its memory stays. Without leave() before, the node looks crashed to the
+ * others. Again does nothing. Not in an actor that is being stopped: it could not wait. */
+void gri_membership_stop(gri_membership *membership);
+
+/* Stops it if need be, and frees. Once it was stopped, its system may have been freed before. */
 gri_membership *gri_membership_free(gri_membership *take_membership);
 
 /* The newest view known here: a reference, unref it. And the id under which this node joined. Any

@@ -69,6 +69,8 @@ struct gri_membership {
     /* When leave() wants to be done; INT64_MAX before it is called. */
     _Atomic int64_t leave_by_ms;
     atomic_uint actors; /* alive */
+    bool stopping;      /* whoever stops and frees it */
+    bool stopped;       /* the same: nothing of it runs any more */
     gr_alarm lapse;     /* at valid_until_ms */
 
     /* Only the lease actor, and start() before there is one. */
@@ -78,6 +80,12 @@ struct gri_membership {
     int64_t attempt_began_ms; /* of the last attempt */
     int64_t round_began_ms;
     unsigned rounds_failed; /* in a row */
+
+    /* Only the drain actor. */
+    gri_shard_ref *drained; /* and neither given nor taken up again; NULL: none */
+    size_t drained_count;
+    gri_view *drained_by;    /* lends the names of tables */
+    uint64_t give_unsure_at; /* an attempt to give, at this revision, may have been carried out */
 
     /* Only the watch actor. */
     bool reading_hint;
@@ -140,7 +148,7 @@ gri_view *gri_membership_newest(gri_membership *m, uint64_t *out_revision);
 gr_err gri_membership_read_view(gri_membership *m);
 /* Changes the view, trying again until it is known to be done (or not to be needed any more), or
  * until the deadline. For GIVE, `given` is this node's own array and shrinks to what is still its
- * own. */
+ * own; give_unsure_at remembers the revision at which an attempt had no answer. */
 gr_err gri_membership_change(gri_membership *m, gri_view_event *event, gri_shard_ref *given,
                              int64_t deadline_ms);
 
@@ -159,6 +167,8 @@ gr_err gri_pause_after_failure(gr_system *sys, unsigned nth);
 
 gr_err gri_lease_take(gri_membership *m, int64_t deadline_ms, int64_t *out_began_ms);
 gr_err gri_lease_remove(gri_membership *m);
+/* Releases what the drain actor remembers, when it has gone or needs it no more. */
+void gri_drain_forget(gri_membership *m);
 /* The first view, before there is a voice. */
 void gri_voice_tell_first(gri_membership *m);
 extern const gr_props gri_lease_props, gri_watch_props, gri_fence_props, gri_drain_props,

@@ -18,6 +18,7 @@
 
 #include <granary/cluster.h>
 
+#include "node_internal.h"
 #include "probe.h"
 
 enum { NODES = 3, CALLERS = 4, GRAINS = 40, CALLS = 300 };
@@ -235,6 +236,66 @@ static void a_node_shows_what_it_does(void **state)
     free(text);
 }
 
+typedef struct asker {
+    gr_node *node;
+    atomic_bool over;
+    pthread_t thread;
+} asker;
+
+static void *ask_on(void *arg)
+{
+    asker *mine = arg;
+
+    /* Relaxed: only ends the loop. */
+    while (!atomic_load_explicit(&mine->over, memory_order_relaxed)) {
+        gr_err err = gr_node_wait_ready(mine->node, 1);
+
+        if (err != GR_OK && err != GR_ETIMEDOUT && err != GR_ESTOPPED) {
+            abort();
+        }
+        (void)gr_node_read_counters(mine->node);
+    }
+    return NULL;
+}
+
+static void a_node_may_be_asked_whether_it_is_ready_while_another_thread_stops_it(void **state)
+{
+    enum { ASKERS = 3, ROUNDS = 3 };
+    lab *l = *state;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        asker askers[ASKERS];
+
+        start_node(l, 0);
+        assert_int_equal(gr_node_wait_ready(l->nodes[0], 20000), GR_OK);
+        for (int i = 0; i < ASKERS; i++) {
+            askers[i].node = l->nodes[0];
+            atomic_init(&askers[i].over, false);
+            assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_on, &askers[i]), 0);
+        }
+        assert_int_equal(gr_node_stop(l->nodes[0], 10000), GR_OK);
+        for (int i = 0; i < ASKERS; i++) {
+            atomic_store_explicit(&askers[i].over, true, memory_order_relaxed);
+            assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+        }
+        l->nodes[0] = gr_node_free(l->nodes[0]);
+    }
+}
+
+static void a_thread_that_still_asks_for_the_right_to_act_of_a_stopped_node_is_told_no(void **state)
+{
+    lab *l = *state;
+    gri_membership *held = NULL;
+
+    start_node(l, 0);
+    held = l->nodes[0]->current->joining; /* as a turn has it, between finding and asking it */
+    assert_true(gri_membership_may_act(held));
+    assert_int_equal(gr_node_stop(l->nodes[0], 10000), GR_OK);
+    assert_false(gri_membership_may_act(held));
+    gri_membership_suspect(held, 1);
+    gri_membership_hint(held, UINT64_MAX);
+}
+
 static void wrong_options_are_named(void **state)
 {
     lab *l = *state;
@@ -263,6 +324,11 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(c07_a_join_and_a_polite_stop_under_load_lose_no_call, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_node_shows_what_it_does, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_node_may_be_asked_whether_it_is_ready_while_another_thread_stops_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_thread_that_still_asks_for_the_right_to_act_of_a_stopped_node_is_told_no, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(wrong_options_are_named, setup, teardown),
     };
 
