@@ -22,52 +22,97 @@ static int64_t leave_by(gri_membership *m)
                                 memory_order_relaxed); /* a time limit and no more */
 }
 
-/* Those that were drained and are still ours by the newest view are served again. */
-static void undo(gri_membership *m, gri_shard_ref *drained, size_t count)
+/* ---- a batch: drained, and neither given nor taken up again */
+
+static gr_err begin_batch(gri_membership *m)
 {
+    gri_shard_ref *drained = gri_calloc(GRI_DRAIN_SHARDS_MAX, sizeof(*drained));
     gri_view *view = gri_membership_newest(m, NULL);
+    size_t count = 0;
+    gr_err err = drained == NULL ? GRI_FAIL(GR_ENOMEM, "draining shards") : GR_OK;
+
+    if (err == GR_OK) {
+        err = gri_view_to_give(view, m->self.node, drained, GRI_DRAIN_SHARDS_MAX, &count);
+    }
+    if (err != GR_OK || count == 0) {
+        gri_free(drained);
+        gri_view_unref(view);
+        return err;
+    }
+    m->drained = drained;
+    m->drained_count = count;
+    m->drained_by = view;
+    m->events->drain(m->events_self, drained, count);
+    return GR_OK;
+}
+
+/* Those that are still ours by the newest view are served again, unless an attempt to give them may
+ * have been carried out since: then nobody here knows whose they are, and they stay drained. */
+static void end_batch(gri_membership *m)
+{
+    uint64_t revision = 0;
+    gri_view *view = gri_membership_newest(m, &revision);
     size_t kept = 0;
     size_t i = 0;
 
-    for (i = 0; i < count; i++) {
-        if (gri_view_shards(view, drained[i].table)[drained[i].shard].owner == m->self.node) {
-            drained[kept] = drained[i];
-            kept++;
+    if (revision != m->give_unsure_at) {
+        for (i = 0; i < m->drained_count; i++) {
+            const gri_shard *shards = gri_view_shards(view, m->drained[i].table);
+
+            if (shards[m->drained[i].shard].owner == m->self.node) {
+                m->drained[kept] = m->drained[i];
+                kept++;
+            }
         }
-    }
-    if (kept > 0) {
-        m->events->drain_undone(m->events_self, drained, kept);
+        if (kept > 0) {
+            m->events->drain_undone(m->events_self, m->drained, kept);
+        }
+        gri_drain_forget(m);
     }
     gri_view_unref(view);
 }
 
+void gri_drain_forget(gri_membership *m)
+{
+    gri_free(m->drained);
+    m->drained = NULL;
+    m->drained_count = 0;
+    m->drained_by = gri_view_unref(m->drained_by);
+}
+
+static gr_err give_batch(gri_membership *m)
+{
+    gri_shard_ref *given = gri_calloc(m->drained_count, sizeof(*given));
+    gri_view_event event = {
+        .kind = GRI_VIEW_GIVE, .node = m->self.node, .given_count = m->drained_count};
+    gr_err err = given == NULL ? GRI_FAIL(GR_ENOMEM, "giving shards") : GR_OK;
+
+    if (err == GR_OK) {
+        memcpy(given, m->drained, m->drained_count * sizeof(*given));
+        err = gri_membership_change(m, &event, given, INT64_MAX);
+    }
+    gri_free(given);
+    return err;
+}
+
 /* Drains and gives what should go by the newest view, up to a limit; *out_count is how many that were.
- * When it fails, nobody knows whose they are, so they stay drained. */
+ * A batch that could not be given is taken up again, now or as soon as it is known whose it is. */
 static gr_err give_some(gri_membership *m, size_t *out_count)
 {
-    gri_shard_ref *drained = gri_calloc(2 * (size_t)GRI_DRAIN_SHARDS_MAX, sizeof(*drained));
-    gri_shard_ref *given = drained + GRI_DRAIN_SHARDS_MAX;
-    gri_view_event event = {.kind = GRI_VIEW_GIVE, .node = m->self.node};
-    gri_view *view = NULL; /* lends the names of tables */
-    size_t count = 0;
-    gr_err err = GR_OK;
+    gr_err err = m->drained == NULL ? begin_batch(m) : GR_OK;
+    size_t count = m->drained_count;
 
-    if (drained == NULL) {
-        return GRI_FAIL(GR_ENOMEM, "draining shards");
-    }
-    view = gri_membership_newest(m, NULL);
-    err = gri_view_to_give(view, m->self.node, drained, GRI_DRAIN_SHARDS_MAX, &count);
     if (err == GR_OK && count > 0) {
-        m->events->drain(m->events_self, drained, count);
-        memcpy(given, drained, count * sizeof(*given));
-        event.given_count = count;
-        err = gri_membership_change(m, &event, given, INT64_MAX);
-        if (err == GR_OK) {
-            undo(m, drained, count);
+        err = give_batch(m);
+        if (err != GR_OK && err != GR_ESTOPPED) {
+            gr_system_log(m->sys, GR_LOG_WARN, "GR-CLUSTER-NOT-GIVEN",
+                          "node %016" PRIx64 " keeps %zu shards that others should have: %s",
+                          m->self.node, count, gr_last_error()->text);
+        }
+        if (gri_membership_state_now(m) <= GRI_MEMBERSHIP_LEAVING && err != GR_ESTOPPED) {
+            end_batch(m);
         }
     }
-    gri_view_unref(view);
-    gri_free(drained);
     if (err == GR_OK) {
         *out_count = count;
     }

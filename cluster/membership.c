@@ -418,6 +418,7 @@ gri_membership *gri_membership_free(gri_membership *take_membership)
         return NULL; /* left behind */
     }
     gri_view_unref(m->view);
+    gri_drain_forget(m);
     gri_member_fini(&m->self);
     pthread_mutex_destroy(&m->lock);
     gri_free(m);

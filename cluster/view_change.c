@@ -269,6 +269,8 @@ static gr_err try_change(gri_membership *m, gri_view_event *event, gri_shard_ref
     if (err == GR_OK) {
         adopt(m, next, answer->revision, 0);
         next = NULL; /* taken */
+    } else if (err != GR_ECONFLICT && event->kind == GRI_VIEW_GIVE) {
+        m->give_unsure_at = revision;
     }
 done:
     gr_msg_unref(msg);

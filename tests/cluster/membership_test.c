@@ -20,6 +20,7 @@
 #include <gri/mem.h>
 
 #include "member_lab.h"
+#include "view_make.h"
 
 enum { FAIL_OVER_MS = LAB_LEASE_MS + 1000, CHAOS_MS = 40000 };
 
@@ -282,6 +283,41 @@ static void c10_a_view_that_takes_an_epoch_back_is_of_another_history(void **sta
     lab_free(lab);
 }
 
+static bool drains(member_lab *lab)
+{
+    return lab->nodes[0].drained > 0;
+}
+
+static bool has_undone(member_lab *lab)
+{
+    return lab->nodes[0].undone == lab->nodes[0].drained;
+}
+
+static void c07_shards_that_could_not_be_given_are_served_again(void **state)
+{
+    static const uint8_t junk[] = "no view";
+    member_lab *lab = cluster_of(13, 1);
+    gri_view *view = NULL;
+    gri_view *repaired = NULL;
+
+    (void)state;
+    lab->nodes[0].drain_ms = 100;
+    lab_start(lab, 1);
+    assert_true(lab_run_until(lab, drains, 1000));
+    view = gri_membership_view(lab->nodes[0].membership);
+    lab_write_view(lab, junk, sizeof(junk));
+    assert_true(lab_run_until(lab, has_undone, 500));
+    assert_int_equal(unserved(lab), 0);
+    assert_int_equal(gri_view_copy(view, NULL, &repaired), GR_OK);
+    repaired->version++;
+    lab_put_view(lab, repaired);
+    gri_view_unref(repaired);
+    gri_view_unref(view);
+    assert_true(lab_run_until(lab, lab_balanced, 2 * LAB_LEASE_MS));
+    assert_int_equal(lab->nodes[0].fenced, 0);
+    lab_free(lab);
+}
+
 static void c12_the_younger_node_at_an_address_wins_and_the_elder_serves_nothing(void **state)
 {
     member_lab *lab = cluster_of(8, 2);
@@ -527,6 +563,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(c09_a_node_cut_off_from_the_coordinator_stops_and_is_replaced),
         cmocka_unit_test(c10_a_coordinator_that_pauses_costs_a_pause_and_nobody_is_fenced),
         cmocka_unit_test(c10_when_the_whole_machine_was_asleep_nobody_is_fenced),
+        cmocka_unit_test(c07_shards_that_could_not_be_given_are_served_again),
         cmocka_unit_test(c10_an_emptied_coordinator_is_rebuilt),
         cmocka_unit_test(c10_a_view_older_than_one_that_was_known_confirms_no_lease),
         cmocka_unit_test(c10_a_view_that_takes_an_epoch_back_is_of_another_history),
