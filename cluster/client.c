@@ -166,6 +166,7 @@ static void on_broken(void *self, const gr_peer_info *peer)
 
     (void)pthread_mutex_lock(&client->lock);
     is_gateway = client->gateway == peer->node;
+    client->gateway = is_gateway ? 0 : client->gateway;
     (void)pthread_mutex_unlock(&client->lock);
     if (is_gateway) { /* no proof, but a reason to look for another one at once */
         gri_client_poke(client);
@@ -225,6 +226,7 @@ gr_err gr_client_start(const gr_client_options *options, gr_client **out_client)
     client->on_state = options->on_state;
     client->on_state_arg = options->on_state_arg;
     (void)pthread_mutex_init(&client->lock, NULL);
+    (void)pthread_mutex_init(&client->view_lock, NULL);
     err = start_parts(client, options);
     if (err != GR_OK) {
         gr_error why = *gr_last_error();
@@ -275,6 +277,7 @@ static void client_forget(gr_client *client)
     }
     gri_free(client->addresses);
     (void)pthread_mutex_destroy(&client->lock);
+    (void)pthread_mutex_destroy(&client->view_lock);
     gri_free(client);
 }
 

@@ -26,6 +26,7 @@ struct gr_client {
     gr_pid inbox;  /* the process at the well-known slot, where views arrive */
     gr_pid keeper; /* the actor */
     gr_future *keeper_ended;
+    pthread_mutex_t view_lock; /* one view at a time */
     pthread_mutex_t lock;
     gr_client_state state; /* lock */
     bool closing;          /* lock */

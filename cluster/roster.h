@@ -11,7 +11,7 @@
 
 #include "view.h"
 
-enum { GRI_ROSTER_GRACE_MS = 500 };
+enum { GRI_ROSTER_GRACE_MS = 300 };
 
 typedef struct gri_roster_entry {
     uint64_t node;

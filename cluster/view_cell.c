@@ -37,14 +37,30 @@ bool gri_view_is_older(const gri_view *view, uint64_t founded, uint64_t version)
     return view == NULL || (view->founded == founded && view->version < version);
 }
 
+static bool wants_locked(const gri_view_cell *cell, const gri_view *view, bool take_refounded)
+{
+    return gri_view_is_older(cell->view, view->founded, view->version) ||
+           (take_refounded && cell->view->founded != view->founded &&
+            cell->view->founded_wall_ms <= view->founded_wall_ms);
+}
+
+bool gri_view_cell_wants(gri_view_cell *cell, const gri_view *view, bool take_refounded)
+{
+    bool wants = false;
+
+    (void)pthread_mutex_lock(&cell->lock);
+    wants = wants_locked(cell, view, take_refounded);
+    (void)pthread_mutex_unlock(&cell->lock);
+    return wants;
+}
+
 bool gri_view_cell_offer(gri_view_cell *cell, gri_view *view, bool take_refounded)
 {
     gri_view *old = NULL;
     bool newer = false;
 
     (void)pthread_mutex_lock(&cell->lock);
-    newer = gri_view_is_older(cell->view, view->founded, view->version) ||
-            (take_refounded && cell->view->founded != view->founded);
+    newer = wants_locked(cell, view, take_refounded);
     if (newer) {
         old = cell->view;
         cell->view = gri_view_ref(view);
