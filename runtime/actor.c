@@ -282,9 +282,8 @@ static void vacate(gri_actor *actor, gr_reason reason)
 
 static void free_extras(gri_actor *actor)
 {
+    gri_watch_fini(actor);
     if (actor->extras != NULL) {
-        gri_free(actor->extras->watching.at);
-        gri_free(actor->extras->watchers.at);
         gri_free(actor->extras->owed.at);
         gri_free(actor->extras->failure);
         gri_free(actor->extras);
@@ -708,7 +707,6 @@ void gri_actor_kill(gri_actor *actor)
 {
     gr_msg *msg = NULL;
     gri_note *note = NULL;
-    size_t i = 0;
 
     while ((msg = gri_mailbox_pop(&actor->mailbox)) != NULL) {
         (void)gr_msg_unref(msg);
@@ -729,9 +727,6 @@ void gri_actor_kill(gri_actor *actor)
         LIST_REMOVE(wait, parked);
         gri_context_drop(fiber->context);
         gri_worker_drop(gri_stepped_worker(actor->base.sys->stepped), fiber);
-    }
-    for (i = 0; actor->extras != NULL && i < actor->extras->watchers.count; i++) {
-        (void)gr_msg_unref(actor->extras->watchers.at[i].notice);
     }
     if (actor->status != GRI_FREE) {
         gri_actor_timers_end(actor);

@@ -1,5 +1,5 @@
 /*
- * Growing lists of pids.
+ * Pids: growing lists of them, and their text.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,31 +24,6 @@ bool gri_pids_add(gri_pids *pids, gr_pid pid)
     }
     pids->at[pids->count++] = pid;
     return true;
-}
-
-bool gri_pids_remove(gri_pids *pids, gr_pid pid)
-{
-    size_t i = 0;
-
-    for (i = 0; i < pids->count; i++) {
-        if (gr_pid_equal(pids->at[i], pid)) {
-            pids->at[i] = pids->at[--pids->count];
-            return true;
-        }
-    }
-    return false;
-}
-
-bool gri_pids_has(const gri_pids *pids, gr_pid pid)
-{
-    size_t i = 0;
-
-    for (i = 0; i < pids->count; i++) {
-        if (gr_pid_equal(pids->at[i], pid)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 const char *gr_pid_format(gr_pid pid, char text[GR_PID_TEXT_BYTES])

@@ -17,6 +17,7 @@
 #include "mailbox.h"
 #include "process.h"
 #include "timers.h"
+#include "watch_table.h"
 
 typedef struct gri_actor gri_actor;
 typedef struct gri_worker gri_worker;
@@ -95,26 +96,13 @@ typedef enum gri_status {
     GRI_STOPPING    /* waits and children end, then it goes */
 } gri_status;
 
-typedef struct gri_watcher {
-    gr_pid pid;
-    gr_msg *
-        notice; /* made when the watch began, so that telling cannot fail; NULL for a watcher elsewhere */
-} gri_watcher;
-
-typedef struct gri_watchers {
-    gri_watcher *at;
-    size_t count, room;
-} gri_watchers;
-
 typedef struct gri_pids {
     gr_pid *at;
     size_t count, room;
 } gri_pids;
 
-/* False: out of memory, or not there. */
+/* False: out of memory. */
 bool gri_pids_add(gri_pids *pids, gr_pid pid);
-bool gri_pids_remove(gri_pids *pids, gr_pid pid);
-bool gri_pids_has(const gri_pids *pids, gr_pid pid);
 
 /* Kept from the first failure on. */
 typedef struct gri_failure {
@@ -127,8 +115,9 @@ typedef struct gri_failure {
 
 /* What only some actors have. */
 typedef struct gri_extras {
-    gri_watchers watchers;
-    gri_pids watching;
+    gri_watch_table
+        watchers; /* each with the gr_terminated that it will get; NULL for a watcher elsewhere */
+    gri_watch_table watching;
     gri_pids owed; /* who asked and has not been answered yet, beyond its turn */
     struct gri_actor_timer *timers;
     gri_failure *failure;
@@ -139,6 +128,9 @@ typedef struct gri_extras {
 
 struct gri_actor {
     gri_process base;
+    /* Written at its start; here, because the mailbox begins a cache line of its own. */
+    char *name;
+    gri_actor *parent;
     /* Any thread. */
     _Alignas(64) gri_mailbox mailbox;
     _Atomic(gri_note *) notes; /* a stack */
@@ -149,15 +141,13 @@ struct gri_actor {
     uint8_t reason;        /* of the end that is under way */
     bool started;          /* the started hook has succeeded: the stopped hook is due */
     uint8_t wants;         /* gri_asked that could not be done yet */
+    bool handed_up;        /* in the parent's turn: its failure went on to the grandparent */
     gri_note *notes_taken; /* in order */
     gri_worker *home;      /* while fibers wait: the worker they belong to */
     gri_actor *run_next;   /* in a run queue */
     void *state;
-    char *name;
-    gri_actor *parent;
     LIST_HEAD(, gri_actor) children;
     LIST_ENTRY(gri_actor) sibling; /* in the parent's turn */
-    bool handed_up; /* in the parent's turn: its failure went on to the grandparent */
     gri_note failed_note;
     gri_note stopped_note;
     gri_extras *extras;
@@ -361,6 +351,8 @@ typedef struct gri_watch_note {
     gr_msg *notice;
 } gri_watch_note;
 void gri_watch_handle(gri_actor *actor, gri_note *note);
+/* Forgets all watches, telling nobody. */
+void gri_watch_fini(gri_actor *actor);
 
 /* actor_timer.c */
 void gri_actor_timers_end(gri_actor *actor);

@@ -1,28 +1,28 @@
 /*
  * Watching: who wants to know when an actor ends. The notice to a watcher of this system is made when the watch begins, so
- * that telling it needs no memory. A watcher keeps a list of whom it watches; a notice that is not on it any more, because
- * the watch was taken back or the notice has come already, is dropped.
+ * that telling it needs no memory. A watcher keeps a table of whom it watches; a notice of one that is not in it any more,
+ * because the watch was taken back or the notice has come already, is dropped. Watchers are told in the order in which they
+ * asked.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "system_internal.h"
 
-#include <string.h>
-
 #include <gri/fail.h>
 #include <gri/mem.h>
 
-static void tell(gr_system *sys, gri_watcher *watcher, gr_pid ended, gr_reason reason)
+/* Tells a watcher, by its notice or, when it has none, by a signal to where it lives. */
+static void tell(gr_system *sys, gr_pid watcher, gr_msg *take_notice, gr_pid ended,
+                 gr_reason reason)
 {
-    if (watcher->notice == NULL) {
-        gr_signal signal = {GR_SIGNAL_TERMINATED, watcher->pid, ended, reason};
+    if (take_notice == NULL) {
+        gr_signal signal = {GR_SIGNAL_TERMINATED, watcher, ended, reason};
 
         (void)gr_signal_send(sys, &signal);
         return;
     }
-    ((gr_terminated *)gr_msg_payload(watcher->notice))->reason = reason;
-    (void)gri_send_local(sys, watcher->pid, watcher->notice, true);
-    watcher->notice = NULL;
+    ((gr_terminated *)gr_msg_payload(take_notice))->reason = reason;
+    (void)gri_send_local(sys, watcher, take_notice, true);
 }
 
 static gr_msg *new_notice(gr_pid ended, gr_reason reason)
@@ -35,58 +35,25 @@ static gr_msg *new_notice(gr_pid ended, gr_reason reason)
     return msg;
 }
 
-static void remove_watcher(gri_actor *actor, gr_pid pid)
-{
-    gri_watchers *watchers = actor->extras == NULL ? NULL : &actor->extras->watchers;
-    size_t i = 0;
-
-    for (i = 0; watchers != NULL && i < watchers->count; i++) {
-        if (gr_pid_equal(watchers->at[i].pid, pid)) {
-            (void)gr_msg_unref(watchers->at[i].notice);
-            watchers->at[i] = watchers->at[--watchers->count];
-            return;
-        }
-    }
-}
-
-static bool add_watcher(gri_actor *actor, gri_watcher watcher)
-{
-    gri_extras *extras = gri_actor_extras(actor);
-    gri_watchers *watchers = extras == NULL ? NULL : &extras->watchers;
-
-    if (watchers == NULL) {
-        return false;
-    }
-    remove_watcher(actor, watcher.pid);
-    if (watchers->count == watchers->room) {
-        size_t room = watchers->room == 0 ? 2 : watchers->room * 2;
-        gri_watcher *at = gri_realloc(watchers->at, room * sizeof(*at));
-
-        if (at == NULL) {
-            return false;
-        }
-        watchers->at = at;
-        watchers->room = room;
-    }
-    watchers->at[watchers->count++] = watcher;
-    return true;
-}
-
 void gri_watch_handle(gri_actor *actor, gri_note *note)
 {
     gr_system *sys = actor->base.sys;
     gri_watch_note *watch = (gri_watch_note *)((char *)note - offsetof(gri_watch_note, note));
-    gri_watcher watcher = {watch->watcher, watch->notice};
     gr_pid target = {sys->node, actor->base.slot, watch->generation};
     bool at_home =
         actor->status != GRI_FREE && watch->generation == gri_actor_pid(actor).generation;
+    gri_extras *extras = NULL;
 
     if (note->kind == GRI_NOTE_UNWATCH) {
-        if (at_home) {
-            remove_watcher(actor, watcher.pid);
+        if (at_home && actor->extras != NULL) {
+            (void)gri_watch_table_remove(&actor->extras->watchers, watch->watcher);
         }
-    } else if (!at_home || !add_watcher(actor, watcher)) {
-        tell(sys, &watcher, target, GR_REASON_NEVER_EXISTED);
+    } else {
+        extras = at_home ? gri_actor_extras(actor) : NULL;
+        if (extras == NULL ||
+            !gri_watch_table_add(&extras->watchers, watch->watcher, watch->notice)) {
+            tell(sys, watch->watcher, watch->notice, target, GR_REASON_NEVER_EXISTED);
+        }
     }
     gri_pool_free(&watch->block);
 }
@@ -94,23 +61,28 @@ void gri_watch_handle(gri_actor *actor, gri_note *note)
 void gri_watch_tell_all(gri_actor *actor, gr_reason reason)
 {
     gr_pid ended = gri_actor_pid(actor);
-    gri_watchers *watchers = actor->extras == NULL ? NULL : &actor->extras->watchers;
-    size_t i = 0;
+    gr_pid other;
+    gr_msg *notice = NULL;
 
+    if (actor->extras == NULL) {
+        return;
+    }
     ended.generation--; /* it has been vacated */
-    for (i = 0; watchers != NULL && i < watchers->count; i++) {
-        tell(actor->base.sys, &watchers->at[i], ended, reason);
+    while (gri_watch_table_steal_oldest(&actor->extras->watchers, &other, &notice)) {
+        tell(actor->base.sys, other, notice, ended, reason);
     }
-    if (watchers != NULL) {
-        watchers->count = 0;
-    }
-    for (i = 0; actor->extras != NULL && i < actor->extras->watching.count; i++) {
-        gr_signal signal = {GR_SIGNAL_UNWATCH, actor->extras->watching.at[i], ended, reason};
+    while (gri_watch_table_steal_oldest(&actor->extras->watching, &other, &notice)) {
+        gr_signal signal = {GR_SIGNAL_UNWATCH, other, ended, reason};
 
         (void)gr_signal_send(actor->base.sys, &signal);
     }
+}
+
+void gri_watch_fini(gri_actor *actor)
+{
     if (actor->extras != NULL) {
-        actor->extras->watching.count = 0;
+        gri_watch_table_clear(&actor->extras->watchers);
+        gri_watch_table_clear(&actor->extras->watching);
     }
 }
 
@@ -118,7 +90,7 @@ bool gri_watch_expects(gri_actor *actor, const gr_msg *msg)
 {
     const gr_terminated *notice = gr_msg_read(msg, &gr_terminated_type);
 
-    return actor->extras != NULL && gri_pids_remove(&actor->extras->watching, notice->pid);
+    return actor->extras != NULL && gri_watch_table_remove(&actor->extras->watching, notice->pid);
 }
 
 static gri_watch_note *new_note(gri_note_kind kind, gr_pid target, gr_pid watcher)
@@ -139,17 +111,16 @@ gr_err gri_watch_signal(gr_system *sys, const gr_signal *signal)
 {
     gri_process *process = gri_process_at(&sys->table, signal->to.slot);
     gri_watch_note *note = NULL;
-    gri_watcher watcher = {signal->from, NULL};
+    gr_msg *notice = NULL;
 
     if (signal->kind == GR_SIGNAL_TERMINATED) {
-        gr_msg *notice = new_notice(signal->from, signal->reason);
-
+        notice = new_notice(signal->from, signal->reason);
         return notice == NULL ? GRI_FAIL(GR_ENOMEM, "a notice")
                               : gri_send_local(sys, signal->to, notice, true);
     }
     if (signal->kind == GR_SIGNAL_WATCH && signal->from.node == sys->node) {
-        watcher.notice = new_notice(signal->to, GR_REASON_STOPPED);
-        if (watcher.notice == NULL) {
+        notice = new_notice(signal->to, GR_REASON_STOPPED);
+        if (notice == NULL) {
             return GRI_FAIL(GR_ENOMEM, "a watch");
         }
     }
@@ -157,17 +128,17 @@ gr_err gri_watch_signal(gr_system *sys, const gr_signal *signal)
         /* Acquire: as a send does. */
         atomic_load_explicit(&process->generation, memory_order_acquire) != signal->to.generation) {
         if (signal->kind == GR_SIGNAL_WATCH) {
-            tell(sys, &watcher, signal->to, GR_REASON_NEVER_EXISTED);
+            tell(sys, signal->from, notice, signal->to, GR_REASON_NEVER_EXISTED);
         }
         return GR_OK;
     }
     note = new_note(signal->kind == GR_SIGNAL_WATCH ? GRI_NOTE_WATCH : GRI_NOTE_UNWATCH, signal->to,
                     signal->from);
     if (note == NULL) {
-        (void)gr_msg_unref(watcher.notice);
+        (void)gr_msg_unref(notice);
         return GRI_FAIL(GR_ENOMEM, "a watch");
     }
-    note->notice = watcher.notice;
+    note->notice = notice;
     gri_actor_note(gri_actor_of(process), &note->note);
     return GR_OK;
 }
@@ -185,15 +156,15 @@ gr_err gr_watch(gr_context *ctx, gr_pid pid)
     if (extras == NULL) {
         return GRI_FAIL(GR_ENOMEM, "a watch");
     }
-    if (gri_pids_has(&extras->watching, pid)) {
+    if (gri_watch_table_has(&extras->watching, pid)) {
         return GR_OK;
     }
-    if (!gri_pids_add(&extras->watching, pid)) {
+    if (!gri_watch_table_add(&extras->watching, pid, NULL)) {
         return GRI_FAIL(GR_ENOMEM, "a watch");
     }
     err = gr_signal_send(sys, &signal);
     if (err != GR_OK) {
-        (void)gri_pids_remove(&extras->watching, pid);
+        (void)gri_watch_table_remove(&extras->watching, pid);
     }
     return err;
 }
@@ -202,7 +173,7 @@ void gr_unwatch(gr_context *ctx, gr_pid pid)
 {
     gr_signal signal = {GR_SIGNAL_UNWATCH, pid, gr_context_self(ctx), GR_REASON_STOPPED};
 
-    if (ctx->actor->extras != NULL && gri_pids_remove(&ctx->actor->extras->watching, pid)) {
+    if (ctx->actor->extras != NULL && gri_watch_table_remove(&ctx->actor->extras->watching, pid)) {
         (void)gr_signal_send(ctx->actor->base.sys, &signal);
     }
 }

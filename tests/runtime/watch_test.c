@@ -5,6 +5,8 @@
  */
 #include "lab.h"
 
+#include <time.h>
+
 static void r12_a_watcher_is_told_once_when_the_actor_ends(void **state)
 {
     struct lab *lab = *state;
@@ -240,6 +242,187 @@ static void the_end_of_a_foreign_actor_reaches_its_watcher_as_a_signal(void **st
     assert_int_equal(lab_count(lab, "w sees node-lost"), 1); /* once for each watch */
 }
 
+/* ---- how it grows, and in which order */
+
+typedef struct crowd {
+    gr_pid *pids;
+    size_t count;
+    int64_t cpu_ms; /* that the last act took */
+} crowd;
+
+/* Processor time, so that what else runs on the machine does not count. */
+static int64_t cpu_ms(clockid_t whose)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(whose, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static gr_err act_watch_crowd(gr_context *ctx, struct lab *lab, void *arg)
+{
+    crowd *c = arg;
+    int64_t begin_ms = cpu_ms(CLOCK_THREAD_CPUTIME_ID);
+
+    (void)lab;
+    for (size_t i = 0; i < c->count; i++) {
+        lab_require(gr_watch(ctx, c->pids[i]) == GR_OK);
+    }
+    c->cpu_ms = cpu_ms(CLOCK_THREAD_CPUTIME_ID) - begin_ms;
+    return GR_OK;
+}
+
+static gr_err act_unwatch_crowd(gr_context *ctx, struct lab *lab, void *arg)
+{
+    crowd *c = arg;
+    int64_t begin_ms = cpu_ms(CLOCK_THREAD_CPUTIME_ID);
+
+    (void)lab;
+    for (size_t i = 0; i < c->count; i += 2) {
+        gr_unwatch(ctx, c->pids[i]);
+    }
+    c->cpu_ms = cpu_ms(CLOCK_THREAD_CPUTIME_ID) - begin_ms;
+    return GR_OK;
+}
+
+static gr_err receive_nothing(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    (void)ctx;
+    (void)state;
+    (void)msg;
+    return GR_OK;
+}
+
+/* Counts the ends it is told of, and the processor time between the first and the last. */
+typedef struct counter {
+    struct lab *lab;
+    size_t ends;
+    size_t want;
+} counter;
+
+static gr_err counter_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    counter *mine = state;
+    const lab_act *act = gr_msg_read(msg, &lab_act_type);
+
+    if (act != NULL) {
+        (void)act->fn(ctx, mine->lab, act->arg);
+        return gr_respond(ctx, lab_word_new(0));
+    }
+    lab_require(gr_msg_read(msg, &gr_terminated_type) != NULL);
+    if (++mine->ends == mine->want) {
+        lab_note(mine->lab, "all ends seen");
+    }
+    return GR_OK;
+}
+
+enum { CROWD = 100000, CROWD_MS = 2000 };
+
+static void r12_a_hundred_thousand_are_watched_unwatched_and_end_in_no_time(void **state)
+{
+    struct lab *lab = *state;
+    crowd all = {.count = lab_scaled(CROWD)};
+    counter mine = {.lab = lab, .want = all.count - (all.count + 1) / 2};
+    gr_props members = {.receive = receive_nothing};
+    gr_props props = {.receive = counter_receive, .arg = &mine, .mailbox_limit = 1000000};
+    gr_pid watcher = lab_spawn_props(lab, &props, NULL);
+
+    all.pids = lab_own(lab, all.count * sizeof(*all.pids));
+    for (size_t i = 0; i < all.count; i++) {
+        all.pids[i] = lab_spawn_props(lab, &members, NULL);
+    }
+    assert_int_equal(lab_make(lab, watcher, act_watch_crowd, &all), GR_OK);
+    assert_in_range(all.cpu_ms, 0, CROWD_MS); /* seconds, and many, where each looks at all */
+    assert_int_equal(lab_make(lab, watcher, act_unwatch_crowd, &all), GR_OK);
+    assert_in_range(all.cpu_ms, 0, CROWD_MS);
+    for (size_t i = 0; i < all.count; i++) {
+        gr_send_stop(lab->sys, all.pids[i]);
+    }
+    lab_wait(lab, "all ends seen");
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
+    lab_flush(lab, watcher);
+    assert_int_equal(mine.ends, mine.want);
+}
+
+static void r12_a_hundred_thousand_watch_one_and_half_of_them_no_longer(void **state)
+{
+    struct lab *lab = *state;
+    size_t watchers = lab_scaled(CROWD);
+    gr_props members = {.receive = receive_nothing};
+    gr_pid watched = lab_spawn(lab, "a");
+    gr_pid *pids = lab_own(lab, watchers * sizeof(*pids));
+    gr_signal signal = {.to = watched};
+    int64_t begin_ms = 0;
+
+    for (size_t i = 0; i < watchers; i++) {
+        pids[i] = lab_spawn_props(lab, &members, NULL);
+    }
+    begin_ms = cpu_ms(CLOCK_PROCESS_CPUTIME_ID);
+    signal.kind = GR_SIGNAL_WATCH;
+    for (size_t i = 0; i < watchers; i++) {
+        signal.from = pids[i];
+        assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    }
+    signal.kind = GR_SIGNAL_UNWATCH;
+    for (size_t i = 0; i < watchers; i += 2) {
+        signal.from = pids[i];
+        assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    }
+    lab_flush(lab, watched);
+    gr_send_stop(lab->sys, watched);
+    lab_wait(lab, "a stopped stopped");
+    assert_in_range(cpu_ms(CLOCK_PROCESS_CPUTIME_ID) - begin_ms, 0, CROWD_MS);
+}
+
+/* An inbox that writes down whose end it is told of. */
+typedef struct mouse {
+    struct lab *lab;
+    int number;
+} mouse;
+
+static void mouse_deliver(void *self, gr_pid to, gr_msg *msg)
+{
+    const mouse *mine = self;
+
+    (void)to;
+    lab_require(gr_msg_read(msg, &gr_terminated_type) != NULL);
+    lab_note(mine->lab, "mouse %d", mine->number);
+    (void)gr_msg_unref(msg);
+}
+
+static void r12_watchers_are_told_in_the_order_in_which_they_asked(void **state)
+{
+    static const gr_process_ops ops = {GR_PROCESS_VERSION, "mouse", mouse_deliver, NULL};
+    struct lab *lab = *state;
+    gr_pid watched = lab_spawn(lab, "a");
+    mouse mice[6];
+    gr_pid pids[6];
+    gr_signal signal = {.to = watched};
+
+    for (int i = 0; i < 6; i++) {
+        mice[i] = (mouse){lab, i};
+        assert_int_equal(gr_process_open(lab->sys, &ops, &mice[i], 0, &pids[i]), GR_OK);
+        signal.kind = GR_SIGNAL_WATCH;
+        signal.from = pids[i];
+        assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    }
+    signal.kind = GR_SIGNAL_UNWATCH;
+    signal.from = pids[1];
+    assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    signal.kind = GR_SIGNAL_WATCH; /* once more, at the end of the line */
+    assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    signal.kind = GR_SIGNAL_UNWATCH;
+    signal.from = pids[3];
+    assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    gr_send_stop(lab->sys, watched);
+    lab_wait(lab, "a stopped stopped");
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+    lab_assert_notes(lab, "mouse", "mouse 0|mouse 2|mouse 4|mouse 5|mouse 1");
+    for (int i = 0; i < 6; i++) {
+        gr_process_close(lab->sys, pids[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +439,9 @@ int main(void)
         LAB_BOTH(r12_two_that_watch_each_other_both_end),
         LAB_BOTH(r12_a_restart_is_no_end),
         LAB_BOTH(r12_watches_of_a_restarted_watcher_hold),
+        LAB_BOTH(r12_a_hundred_thousand_are_watched_unwatched_and_end_in_no_time),
+        LAB_BOTH(r12_a_hundred_thousand_watch_one_and_half_of_them_no_longer),
+        LAB_BOTH(r12_watchers_are_told_in_the_order_in_which_they_asked),
         LAB_BOTH(the_end_of_a_foreign_actor_reaches_its_watcher_as_a_signal),
     };
 
