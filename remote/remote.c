@@ -48,6 +48,7 @@ void gri_remote_unref(gr_remote *take_remote)
     }
     gri_directory_fini(remote);
     gri_types_fini(&remote->types);
+    gri_control_fini(&remote->control);
     pthread_mutex_destroy(&remote->names_lock);
     pthread_mutex_destroy(&remote->events_lock);
     pthread_rwlock_destroy(&remote->peers_lock);
@@ -249,7 +250,7 @@ static void on_stop_item(gri_control_item *item)
 }
 
 /* Ends all sessions in the control turn, politely as far as that goes in time. In a system that was
- * killed there is no future to be had, and no time either: then it is done when the post returns. */
+ * killed there is no future to be had, and no time either: then this thread does it all. */
 static void end_sessions(gr_remote *remote, int64_t timeout_ms)
 {
     struct gri_stop stop = {.item = {.fn = on_stop_item}, .remote = remote};
@@ -271,7 +272,8 @@ static void end_sessions(gr_remote *remote, int64_t timeout_ms)
     }
     /* acquire: all that was done to end them */
     while (!atomic_load_explicit(&stop.over, memory_order_acquire)) {
-        (void)sched_yield(); /* out of memory for a future, and another thread is at it */
+        gri_control_help(&remote->control); /* no future: the timers of a killed system are still */
+        (void)sched_yield();                /* another thread may be at it */
     }
 }
 
@@ -290,7 +292,7 @@ void gr_remote_stop(gr_remote *remote, int64_t timeout_ms)
     gri_directory_close(remote);
     remote->ops->free(remote->transport);
     gr_alarm_fini(&remote->tick);
-    gri_control_fini(&remote->control);
+    gri_control_close(&remote->control);
     /* Nobody else is left: this thread has the control turn. */
     gri_peers_end_all(remote, &why);
     gri_routes_fini(remote);
@@ -443,7 +445,7 @@ gr_err gr_remote_start(gr_system *sys, const gr_remote_options *options, gr_remo
     if (err != GR_OK) {
         gri_directory_close(remote);
         gr_alarm_fini(&remote->tick);
-        gri_control_fini(&remote->control);
+        gri_control_close(&remote->control);
         gri_remote_unref(remote);
         return err;
     }
