@@ -179,9 +179,10 @@ void gri_directory_fini(gr_remote *remote)
 gr_err gr_remote_find(gr_remote *remote, const char *address, const char *name, int64_t timeout_ms,
                       gr_pid *out_pid)
 {
+    gr_system *sys = remote->sys; /* the remote may go while we wait */
     Granary__Find find = GRANARY__FIND__INIT;
     const Granary__Found *found = NULL;
-    int64_t began_ms = gr_system_now(remote->sys);
+    int64_t began_ms = gr_system_now(sys);
     gr_msg *msg = NULL, *reply = NULL;
     uint64_t node = 0;
     gr_err err = GR_OK;
@@ -199,10 +200,10 @@ gr_err gr_remote_find(gr_remote *remote, const char *address, const char *name, 
         return err;
     }
     if (timeout_ms != GR_FOREVER) {
-        timeout_ms -= gr_system_now(remote->sys) - began_ms;
+        timeout_ms -= gr_system_now(sys) - began_ms;
         timeout_ms = timeout_ms < 1 ? 1 : timeout_ms;
     }
-    err = gr_request(remote->sys, gr_pid_well_known(node, GR_SLOT_REMOTE), msg, timeout_ms, &reply);
+    err = gr_request(sys, gr_pid_well_known(node, GR_SLOT_REMOTE), msg, timeout_ms, &reply);
     if (err != GR_OK) {
         return err;
     }

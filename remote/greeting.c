@@ -295,9 +295,8 @@ static void hear_hello(gri_link *link, const uint8_t *bytes, size_t count)
         refuse(link, why.code, why.text);
         return;
     }
-    /* Who stops begins nothing new, but hands over what it has. relaxed: what comes a moment late is
-     * ended with the rest */
-    if (link->route == NULL && atomic_load_explicit(&remote->stopping, memory_order_relaxed) &&
+    /* Who stops begins nothing new, but hands over what it has. */
+    if (link->route == NULL && gri_remote_is_stopping(remote) &&
         gri_peers_find(remote, is_with, link) == NULL) {
         refuse(link, GR_ESTOPPED, "it is stopping");
         return;

@@ -90,8 +90,7 @@ static gr_err foreign_send(void *self, gr_pid to, gr_msg *take_msg, int64_t dead
     bool again = true;
     gr_err err = GR_OK;
 
-    /* relaxed: who passes in the last moment is waited out by the stop */
-    if (atomic_load_explicit(&remote->stopping, memory_order_relaxed)) {
+    if (gri_remote_is_stopping(remote)) { /* who passes in the last moment is waited out */
         gr_dead_letter_add(remote->sys, to, take_msg, GR_DEAD_UNREACHABLE, GR_ENOTRUN);
         return GR_ESTOPPED;
     }
@@ -211,6 +210,7 @@ static void go_on_stopping(gr_remote *remote, int64_t now)
         gri_session_say_goodbye(session);
     }
     if (gri_peers_find(remote, is_left, NULL) == NULL) {
+        gri_routes_close(remote);
         remote->stop = NULL;
         stop_is_over(stop);
     }
@@ -246,6 +246,7 @@ static void on_stop_item(gri_control_item *item)
     struct gri_stop *stop = (struct gri_stop *)((char *)item - offsetof(struct gri_stop, item));
 
     stop->remote->stop = stop;
+    gri_routes_end_requests(stop->remote);
     go_on_stopping(stop->remote, gr_system_now(stop->remote->sys));
 }
 
@@ -277,8 +278,9 @@ static void end_sessions(gr_remote *remote, int64_t timeout_ms)
     }
 }
 
-/* The order matters: first nobody new comes in by the foreign table and those who wait inside are
- * woken, then they are waited out, then the network goes, and with it the last events. */
+/* The order matters: first nobody new comes in by the foreign table, those who wait inside are woken
+ * and nothing is dialled any more; then they are waited out and the tick ends; then the network goes,
+ * and with it the last events. */
 void gr_remote_stop(gr_remote *remote, int64_t timeout_ms)
 {
     const gr_error why = {GR_ESTOPPED, 0, NULL, "this side stops"};
@@ -290,8 +292,8 @@ void gr_remote_stop(gr_remote *remote, int64_t timeout_ms)
     end_sessions(remote, timeout_ms);
     gr_system_set_foreign(remote->sys, NULL, NULL);
     gri_directory_close(remote);
-    remote->ops->free(remote->transport);
     gr_alarm_fini(&remote->tick);
+    remote->ops->free(remote->transport);
     gri_control_close(&remote->control);
     /* Nobody else is left: this thread has the control turn. */
     gri_peers_end_all(remote, &why);
@@ -479,8 +481,7 @@ gr_err gr_remote_connect(gr_remote *remote, const char *address, int64_t timeout
     if (err != GR_OK) {
         return err;
     }
-    /* relaxed: who comes a moment too late is told so by the end of its request */
-    if (atomic_load_explicit(&remote->stopping, memory_order_relaxed)) {
+    if (gri_remote_is_stopping(remote)) {
         return GRI_FAIL(GR_ESTOPPED, "connecting to %s: this side stops", address);
     }
     if (strcmp(address, remote->address) == 0) {

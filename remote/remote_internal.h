@@ -84,7 +84,8 @@ struct gr_remote {
     gri_session *sessions;       /* peers_lock; by node */
     struct gri_known *addresses; /* peers_lock; by node: what was told by gr_remote_set_address() */
     /* Control turn. */
-    gri_route *routes; /* by address */
+    gri_route *routes;  /* by address */
+    bool routes_closed; /* nothing is dialled any more */
     TAILQ_HEAD(, gri_link) links;
     unsigned links_unknown; /* accepted ones that have not said hello */
     gr_alarm tick;
@@ -98,6 +99,12 @@ void gri_remote_unref(gr_remote *take_remote);
 static inline int64_t gri_remote_now(const gr_remote *remote)
 {
     return atomic_load_explicit(&remote->now_ms, memory_order_relaxed); /* a plain number */
+}
+
+/* Told late by a moment it does no harm: what begins then is ended with the rest. */
+static inline bool gri_remote_is_stopping(const gr_remote *remote)
+{
+    return atomic_load_explicit(&remote->stopping, memory_order_relaxed); /* publishes nothing */
 }
 
 /* Logs what strangers can provoke: at most ten lines in a second, then a count of the others. */
@@ -160,6 +167,10 @@ void gri_route_link_gone(gri_route *route, const gr_error *why);
 void gri_routes_session_up(gr_remote *remote, uint64_t node);
 /* Dials what is due, ends what waits too long, forgets what nobody wants. */
 void gri_routes_tick(gr_remote *remote, int64_t now);
+/* This side stops: tells those who wait for a connection, and those who come later; what sessions
+ * still want to hand over is dialled all the same, until it is closed. */
+void gri_routes_end_requests(gr_remote *remote);
+void gri_routes_close(gr_remote *remote);
 void gri_routes_fini(gr_remote *remote);
 /* Any thread, fibers too: waits until connected. */
 gr_err gri_route_connect(gr_remote *remote, const char *address, int64_t timeout_ms,

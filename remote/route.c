@@ -50,13 +50,14 @@ typedef struct connected {
 
 static const gr_type connected_type = GR_TYPE(connected);
 
+static const gr_error stopping = {GR_ESTOPPED, 0, NULL, "this side stops"};
+
 /* ---- those who wait ---- */
 
+/* Without memory for the message the future ends as such: who waits must not wait for ever. */
 static void complete(request *take_request, gr_msg *take_msg)
 {
-    if (take_msg != NULL) {
-        (void)gr_future_complete(take_request->future, take_msg);
-    }
+    (void)gr_future_complete(take_request->future, take_msg);
     (void)gr_future_unref(take_request->future);
     gri_free(take_request);
 }
@@ -96,9 +97,14 @@ static bool is_up_at(const gri_session *session, void *arg)
 static void on_request(gri_control_item *item)
 {
     request *self = (request *)((char *)item - offsetof(request, item));
-    gri_route *route = gri_route_get(self->remote, self->address);
+    gri_route *route = NULL;
     gri_session *session = NULL;
 
+    if (gri_remote_is_stopping(self->remote)) {
+        complete(self, gr_msg_new_error(stopping.code, stopping.text));
+        return;
+    }
+    route = gri_route_get(self->remote, self->address);
     if (route == NULL) {
         complete(self, gr_msg_new_error(GR_ENOMEM, NULL));
         return;
@@ -134,8 +140,11 @@ gr_err gri_route_connect(gr_remote *remote, const char *address, int64_t timeout
     (void)snprintf(self->address, sizeof(self->address), "%s", address);
     self->deadline_ms = forever ? INT64_MAX : now + timeout_ms;
     self->future = gr_future_ref(future);
-    (void)gri_control_post_later(&remote->control, &self->item);
-    /* The tick ends it at its deadline, with the reason; the grace is for that. */
+    if (!gri_control_post_later(&remote->control, &self->item)) { /* closed: it has stopped */
+        complete(self, gr_msg_new_error(stopping.code, stopping.text));
+    }
+    /* The tick ends it at its deadline, with the reason; the grace is for that. From here on the
+     * remote may go away: it is stopped only after everybody who waits has been told. */
     err = gr_await(future, forever ? GR_FOREVER : timeout_ms + GRACE_MS, &reply);
     if (err == GR_OK) {
         *out_node = ((const connected *)gr_msg_read(reply, &connected_type))->node;
@@ -202,7 +211,7 @@ void gri_route_consider(gri_route *route)
     gr_remote *remote = route->remote;
     gr_error why;
 
-    if (route->busy || gr_system_now(remote->sys) < route->due_ms ||
+    if (remote->routes_closed || route->busy || gr_system_now(remote->sys) < route->due_ms ||
         (TAILQ_EMPTY(&route->requests) && gri_peers_find(remote, wants, route) == NULL)) {
         return;
     }
@@ -347,14 +356,28 @@ void gri_routes_tick(gr_remote *remote, int64_t now)
     }
 }
 
-void gri_routes_fini(gr_remote *remote)
+void gri_routes_end_requests(gr_remote *remote)
 {
     gri_route *route = NULL, *next = NULL;
-    const gr_error stopped = {GR_ESTOPPED, 0, NULL, "stopping"};
 
     HASH_ITER(hh, remote->routes, route, next)
     {
-        complete_all(route, 0, &stopped);
+        complete_all(route, 0, &stopping);
+    }
+}
+
+void gri_routes_close(gr_remote *remote)
+{
+    remote->routes_closed = true;
+}
+
+void gri_routes_fini(gr_remote *remote)
+{
+    gri_route *route = NULL, *next = NULL;
+
+    HASH_ITER(hh, remote->routes, route, next)
+    {
+        GRI_INVARIANT(TAILQ_EMPTY(&route->requests));
         forget(route);
     }
 }

@@ -481,6 +481,100 @@ static void m06_connecting_to_nobody_retries_ever_slower_and_ends_in_dead_letter
     world_free(in);
 }
 
+/* A memory network whose free() takes long, so that what is still alive shows. */
+static struct {
+    gr_stepped *stepped;
+    bool freed;
+    unsigned dials_too_late;
+} slow;
+
+static gr_err slow_dial(gr_transport *transport, const char *address, void *dial_token)
+{
+    if (slow.freed) {
+        slow.dials_too_late++;
+        return GR_EUNREACHABLE;
+    }
+    return gr_transport_memory()->dial(transport, address, dial_token);
+}
+
+static void slow_free(gr_transport *take_transport)
+{
+    gr_transport_memory()->free(take_transport);
+    slow.freed = true;
+    gr_stepped_advance(slow.stepped, 5000);
+}
+
+typedef struct connector {
+    gr_remote *remote;
+    gr_err err;
+    bool done;
+} connector;
+
+static gr_err connect_for_ever(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    connector *it = state;
+    uint64_t node = 0;
+
+    (void)ctx;
+    (void)msg;
+    it->err = gr_remote_connect(it->remote, "mem://nobody", GR_FOREVER, &node);
+    it->done = true;
+    return GR_OK;
+}
+
+static void
+m06_who_waits_for_a_connection_is_told_when_it_stops_and_nothing_is_dialled(void **state)
+{
+    world *in = world_stepped(1);
+    gr_transport_ops ops = *gr_transport_memory();
+    connector waiting = {.done = false};
+    gr_props props = {.receive = connect_for_ever, .arg = &waiting};
+    gr_pid pid;
+
+    (void)state;
+    ops.dial = slow_dial;
+    ops.free = slow_free;
+    slow.stepped = in->stepped;
+    slow.freed = false;
+    slow.dials_too_late = 0;
+    world_start(in, 0, &(gr_remote_options){.transport = &ops});
+    waiting.remote = in->peers[0].remote;
+    assert_int_equal(gr_spawn(in->peers[0].sys, &props, NULL, &pid), GR_OK);
+    assert_int_equal(gr_send(in->peers[0].sys, pid, note_new(0, 1, 0)), GR_OK);
+    world_run(in, 500);
+    assert_false(waiting.done);
+    in->peers[0].remote = gr_remote_free(in->peers[0].remote);
+    assert_int_equal(slow.dials_too_late, 0);
+    world_run(in, 10);
+    assert_true(waiting.done);
+    assert_int_equal(waiting.err, GR_ESTOPPED);
+    world_free(in);
+}
+
+/* Whatever allocation fails while it connects, who waits for ever gets an answer, or the connection. */
+static void m06_who_connects_is_told_something_when_memory_is_short(void **state)
+{
+    bool failed = true;
+
+    (void)state;
+    for (uint64_t nth = 1; failed; nth++) {
+        world *in = world_stepped(1);
+        int64_t began_ms = world_now(in);
+        uint64_t node = 0;
+        gr_err err = GR_OK;
+
+        world_start(in, 0, NULL);
+        world_start(in, 1, NULL);
+        gri_mem_fail_nth(nth);
+        err = gr_remote_connect(in->peers[0].remote, "mem://1", 30000, &node);
+        failed = gri_mem_count() >= nth;
+        gri_mem_fail_nth(0);
+        assert_true(err == GR_OK || err == GR_ENOMEM);
+        assert_in_range(world_now(in) - began_ms, 0, 20000);
+        world_free(in);
+    }
+}
+
 /* ---- m8 ---- */
 
 static void m08_watches_work_many_to_one_and_one_to_many_and_are_taken_back(void **state)
@@ -891,6 +985,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(m05_one_side_gives_up_and_the_other_learns_of_it_when_they_meet),
         cmocka_unit_test(m05_a_one_way_partition_is_noticed_by_both_sides),
         cmocka_unit_test(m06_connecting_to_nobody_retries_ever_slower_and_ends_in_dead_letters),
+        cmocka_unit_test(
+            m06_who_waits_for_a_connection_is_told_when_it_stops_and_nothing_is_dialled),
+        cmocka_unit_test(m06_who_connects_is_told_something_when_memory_is_short),
         cmocka_unit_test(m08_watches_work_many_to_one_and_one_to_many_and_are_taken_back),
         cmocka_unit_test(m08_poison_comes_after_what_was_sent_before),
         cmocka_unit_test(

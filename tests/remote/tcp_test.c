@@ -199,6 +199,42 @@ static void m06_every_one_of_a_hundred_fresh_connects_is_quick(void **state)
     world_free(in);
 }
 
+static void *connect_until_stopped(void *arg)
+{
+    gr_remote *remote = arg;
+    gr_err err = GR_OK;
+
+    while (err != GR_ESTOPPED) {
+        uint64_t node = 0;
+
+        err = gr_remote_connect(remote, "tcp://127.0.0.1:1", GR_FOREVER, &node);
+    }
+    return NULL;
+}
+
+static void m06_whoever_connects_while_it_stops_is_told_so(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 40 / SHRINK; round++) {
+        world *in = world_threads();
+        pthread_t threads[4];
+
+        world_start(in, 0, NULL);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(
+                pthread_create(&threads[i], NULL, connect_until_stopped, in->peers[0].remote), 0);
+        }
+        for (int i = 0; i < round % 4; i++) {
+            world_turn(in);
+        }
+        gr_remote_stop(in->peers[0].remote, 100);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        }
+        world_free(in);
+    }
+}
+
 /* ---- m13 ---- */
 
 static void m13_port_0_ipc_and_all_interfaces(void **state)
@@ -516,6 +552,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(m02_two_nodes_that_dial_each_other_at_once_lose_nothing),
         cmocka_unit_test(m04_a_slow_peer_slows_its_senders_and_nobody_else),
         cmocka_unit_test(m06_every_one_of_a_hundred_fresh_connects_is_quick),
+        cmocka_unit_test(m06_whoever_connects_while_it_stops_is_told_so),
         cmocka_unit_test(m10_any_bytes_after_the_greeting_harm_nobody),
         cmocka_unit_test(m10_a_peer_that_breaks_the_protocol_ends_only_its_own_session),
         cmocka_unit_test(m11_other_versions_are_refused_with_both_numbers),

@@ -110,7 +110,7 @@ void world_start(world *in, int i, const gr_remote_options *options)
         mine.listen = NULL;
     }
     if (in->stepped != NULL) {
-        mine.transport = gr_transport_memory();
+        mine.transport = mine.transport == NULL ? gr_transport_memory() : mine.transport;
         mine.transport_arg = in->network;
     }
     assert_int_equal(gr_remote_start(it->sys, &mine, &it->remote), GR_OK);
