@@ -18,7 +18,8 @@ static void enter(gr_context *context, gri_actor *actor, const gr_msg *msg)
 {
     gri_worker *worker = gri_this_thread.worker;
 
-    *context = (gr_context){.actor = actor, .msg = msg, .outer = gri_context_now()};
+    *context = (gr_context){
+        .actor = actor, .msg = msg, .outer = gri_context_now(), .rounds = *gri_event_rounds()};
     if (worker != NULL && worker->fiber != NULL) {
         worker->fiber->context = context;
         /* Relaxed, both: for the monitor, which reads them late. */
@@ -223,6 +224,7 @@ void gr_panic(gr_context *context, gr_err code, const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     (void)gr_error_set(code, NULL, 0, "%s", text);
+    gri_events_abandon(context->rounds); /* while their frames are still there */
     _longjmp(*context->panic, 1);
 }
 

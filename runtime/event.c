@@ -1,6 +1,7 @@
 /*
  * The event stream. A publisher pins the subscriptions it is going to call, so a function may subscribe, unsubscribe and
- * publish from inside, and an unsubscribe waits only for calls in other threads.
+ * publish from inside, and an unsubscribe waits only for calls in other threads. It may not wait: its publisher's fiber holds
+ * what it pinned. A panic in it abandons the publisher's handler, and what that had pinned is let go.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -33,14 +34,22 @@ struct gri_events {
 
 enum { ROUND = 16 };
 
-/* The rounds of calls this thread is in, innermost first. */
-typedef struct round {
-    struct round *outer;
+/* One publishing, on the stack of who publishes. A function that publishes begins another one inside. */
+typedef struct gri_event_round {
+    struct gri_event_round *outer;
+    struct gri_events *events;
     gr_subscription *pinned[ROUND];
     size_t count, at; /* those from `at` on are still pinned */
-} round;
+    bool calling;     /* the one at `at` */
+} gri_event_round;
 
-static _Thread_local round *rounds;
+gr_err gri_events_may_wait(void)
+{
+    return *gri_event_rounds() == NULL
+               ? GR_OK
+               : GRI_FAIL(GR_EINVAL, "a function subscribed to events must not wait: let it send a "
+                                     "message to an actor that does");
+}
 
 gr_err gri_events_init(gr_system *sys)
 {
@@ -106,11 +115,11 @@ gr_err gr_subscribe(gr_system *sys, const gr_type *type, gr_event_fn fn, void *a
 /* Calls of it that this thread itself is in. */
 static uint32_t own_calls(const gr_subscription *subscription)
 {
-    const round *in = NULL;
+    const gri_event_round *in = NULL;
     uint32_t count = 0;
 
-    for (in = rounds; in != NULL; in = in->outer) {
-        count += in->at < in->count && in->pinned[in->at] == subscription ? 1 : 0;
+    for (in = *gri_event_rounds(); in != NULL; in = in->outer) {
+        count += in->calling && in->pinned[in->at] == subscription ? 1 : 0;
     }
     return count;
 }
@@ -144,8 +153,9 @@ gr_subscription *gr_unsubscribe(gr_subscription *subscription)
 }
 
 /* Pins the next subscriptions after number `after` that want the type. */
-static void pin(struct gri_events *events, round *in, uint64_t after, const gr_type *type)
+static void pin(gri_event_round *in, uint64_t after, const gr_type *type)
 {
+    struct gri_events *events = in->events;
     gr_subscription *next = NULL;
 
     in->count = in->at = 0;
@@ -160,26 +170,29 @@ static void pin(struct gri_events *events, round *in, uint64_t after, const gr_t
     (void)pthread_mutex_unlock(&events->lock);
 }
 
-static void call_and_unpin(struct gri_events *events, round *in, const gr_type *type,
-                           const void *event)
+/* Counts a call of the one at `at`, unless it has ended meanwhile. */
+static void begin_call(gri_event_round *in)
 {
     gr_subscription *subscription = in->pinned[in->at];
-    bool ended = false, last = false;
 
-    (void)pthread_mutex_lock(&events->lock);
-    ended = subscription->ended;
-    subscription->running += ended ? 0 : 1;
-    (void)pthread_mutex_unlock(&events->lock);
-    if (!ended) {
-        subscription->fn(subscription->arg, type, event);
-    }
-    in->at++;
-    (void)pthread_mutex_lock(&events->lock);
-    subscription->running -= ended ? 0 : 1;
+    (void)pthread_mutex_lock(&in->events->lock);
+    in->calling = !subscription->ended;
+    subscription->running += in->calling ? 1 : 0;
+    (void)pthread_mutex_unlock(&in->events->lock);
+}
+
+static void end_call_and_unpin(gri_event_round *in)
+{
+    gr_subscription *subscription = in->pinned[in->at++];
+    bool last = false;
+
+    (void)pthread_mutex_lock(&in->events->lock);
+    subscription->running -= in->calling ? 1 : 0;
+    in->calling = false;
     subscription->pins--;
     last = subscription->ended && subscription->pins == 0 && !subscription->waited_for;
-    (void)pthread_cond_broadcast(&events->returned);
-    (void)pthread_mutex_unlock(&events->lock);
+    (void)pthread_cond_broadcast(&in->events->returned);
+    (void)pthread_mutex_unlock(&in->events->lock);
     if (last) {
         gri_free(subscription);
     }
@@ -187,19 +200,38 @@ static void call_and_unpin(struct gri_events *events, round *in, const gr_type *
 
 void gr_publish(gr_system *sys, const gr_type *type, const void *event)
 {
-    round in = {.outer = rounds};
+    gri_event_round **rounds = gri_event_rounds();
+    gri_event_round in = {.outer = *rounds, .events = sys->events};
     uint64_t after = 0;
 
     if (!gri_events_wanted(sys)) {
         return;
     }
-    rounds = &in;
+    *rounds = &in;
     do {
-        pin(sys->events, &in, after, type);
+        pin(&in, after, type);
         after = in.count == 0 ? 0 : in.pinned[in.count - 1]->number;
         while (in.at < in.count) {
-            call_and_unpin(sys->events, &in, type, event);
+            begin_call(&in);
+            if (in.calling) {
+                in.pinned[in.at]->fn(in.pinned[in.at]->arg, type, event);
+            }
+            end_call_and_unpin(&in);
         }
     } while (in.count == ROUND);
-    rounds = in.outer;
+    *rounds = in.outer;
+}
+
+void gri_events_abandon(gri_event_round *outer)
+{
+    gri_event_round **rounds = gri_event_rounds();
+
+    while (*rounds != outer) {
+        gri_event_round *in = *rounds;
+
+        while (in->at < in->count) {
+            end_call_and_unpin(in);
+        }
+        *rounds = in->outer;
+    }
 }

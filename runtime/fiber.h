@@ -12,6 +12,7 @@
 #include "stack.h"
 
 struct gr_context;
+struct gri_event_round;
 
 typedef struct gri_fiber {
     void *sp;               /* suspended: where its registers are saved */
@@ -19,6 +20,7 @@ typedef struct gri_fiber {
     struct gri_fiber *next; /* in the pool */
     struct gr_context
         *context; /* of the handler that runs on it; follows the fiber through every switch */
+    struct gri_event_round *rounds; /* of functions that publishing calls from it */
     void (*entry)(void *arg);
     void *arg;
     void *asan_fake_stack;

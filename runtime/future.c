@@ -297,6 +297,10 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
     if (timeout_ms <= 0) {
         return GRI_FAIL(GR_ETIMEDOUT, "no answer yet, and no time to wait for it");
     }
+    err = gri_events_may_wait();
+    if (err != GR_OK) {
+        return err;
+    }
     (void)gr_future_ref(
         future); /* whoever completes it may let go of it before we look at the answer */
     err = wait_for(future, gri_deadline(future->base.sys, timeout_ms));
@@ -340,8 +344,13 @@ gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout
 gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms, gr_msg **out_reply)
 {
     gr_future *future = NULL;
-    gr_err err = gr_request_future(sys, to, msg, timeout_ms, &future);
+    gr_err err = gri_events_may_wait(); /* before anything is sent */
 
+    if (err != GR_OK) {
+        (void)gr_msg_unref(msg);
+        return err;
+    }
+    err = gr_request_future(sys, to, msg, timeout_ms, &future);
     if (err == GR_OK) {
         err = gr_await(future, GR_FOREVER, out_reply);
         (void)gr_future_unref(future);

@@ -114,6 +114,10 @@ gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
     if (timeout_ms <= 0) {
         return refuse(sys, to, msg);
     }
+    if (gri_events_may_wait() != GR_OK) {
+        (void)refuse(sys, to, msg);
+        return gri_events_may_wait(); /* again: publishing the dead letter may have changed the detail */
+    }
     return gri_room_wait(sys, gri_actor_of(gri_process_at(&sys->table, to.slot)), to, msg,
                          deadline_ms);
 }

@@ -251,6 +251,9 @@ gr_err gr_system_stop(gr_system *sys, int64_t timeout_ms)
         return GRI_FAIL(
             GR_EINVAL, "a handler cannot wait for the end of a system: let another thread stop it");
     }
+    if (gri_events_may_wait() != GR_OK) {
+        return GR_EINVAL;
+    }
     if (atomic_load_explicit(&sys->phase, memory_order_seq_cst) == GRI_PHASE_DOWN || sys->killed) {
         return GR_OK;
     }

@@ -160,6 +160,8 @@ struct gr_context {
     bool responded;    /* or handed on */
     void *chunks;      /* of gr_context_alloc() */
     jmp_buf *panic;    /* where gr_panic() goes */
+    struct gri_event_round
+        *rounds; /* of the event stream, that it was entered in; a panic ends those begun since */
     gr_context *outer; /* a started hook runs inside a handler of the parent */
 };
 
@@ -199,6 +201,7 @@ struct gri_worker {
 typedef struct gri_thread {
     gri_worker *worker; /* NULL outside of workers */
     gri_parker *parker;
+    struct gri_event_round *rounds; /* outside of fibers */
 } gri_thread;
 
 extern _Thread_local gri_thread gri_this_thread;
@@ -209,6 +212,15 @@ static inline gr_context *gri_context_now(void)
     gri_worker *worker = gri_this_thread.worker;
 
     return worker == NULL || worker->fiber == NULL ? NULL : worker->fiber->context;
+}
+
+/* The rounds of subscribed functions that are being called right here, innermost first. */
+static inline struct gri_event_round **gri_event_rounds(void)
+{
+    gri_worker *worker = gri_this_thread.worker;
+
+    return worker == NULL || worker->fiber == NULL ? &gri_this_thread.rounds
+                                                   : &worker->fiber->rounds;
 }
 
 gr_err gri_worker_init(gri_worker *worker, const gri_dispatcher_ops *ops, uint32_t index,
@@ -389,6 +401,10 @@ void gri_name_of(gr_system *sys, gr_pid pid, char *out, size_t bytes);
 gr_err gri_events_init(gr_system *sys);
 void gri_events_fini(gr_system *sys);
 bool gri_events_wanted(gr_system *sys);
+/* Ends rounds, from the innermost one up to `outer` (NULL: all), whose frames a panic has abandoned. */
+void gri_events_abandon(struct gri_event_round *outer);
+/* GR_EINVAL, with the remedy, inside a subscribed function: it must not wait. */
+gr_err gri_events_may_wait(void);
 
 /* workers.c, stepped.c */
 gr_err gri_workers_start(gr_system *sys, uint32_t count, uint32_t stack_bytes);

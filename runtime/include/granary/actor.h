@@ -114,7 +114,8 @@ GR_API gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *take_msg);
  * Tells, waiting for room where gr_send() would say GR_EFULL.
  *
  * Owns:    takes `take_msg` on every path.
- * Errors:  as gr_send(), GR_EFULL only when there was no room in time.
+ * Errors:  as gr_send(), GR_EFULL only when there was no room in time; GR_EINVAL also where there is
+ *          none and a function subscribed to events would have to wait.
  * Thread:  any. In a handler the fiber waits, elsewhere the thread. Waiting senders get room in
  *          turn.
  * Units:   milliseconds; GR_FOREVER = no limit.
@@ -127,8 +128,9 @@ GR_API gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *take_msg, int64_t 
  * Owns:    takes `take_msg` on every path; `*out_reply` is yours: gr_msg_unref() it.
  * Errors:  GR_EDEAD no such actor or it ended before it answered, GR_EFULL, GR_ETIMEDOUT no reply
  *          in time, GR_EUNKNOWN its node was lost after the request was sent, GR_ENOTRUN ... before
- *          it was sent, GR_ESTOPPED or GR_ERESTARTED the waiting actor was stopped or restarted, or
- *          the error that was the answer.
+ *          it was sent, GR_ESTOPPED or GR_ERESTARTED the waiting actor was stopped or restarted,
+ *          GR_EINVAL called by a function subscribed to events (nothing was sent), or the error that
+ *          was the answer.
  * Thread:  any. In a handler the fiber waits and the worker goes on; elsewhere the thread blocks.
  * Units:   milliseconds; GR_FOREVER = no limit.
  */

@@ -39,8 +39,12 @@ typedef struct gr_supervision_event {
 GR_API extern const gr_type gr_dead_letter_type;
 GR_API extern const gr_type gr_supervision_event_type;
 
-/** Sees an event in the publisher's thread: must be quick, may publish, subscribe and unsubscribe.
- * `event` is borrowed. */
+/**
+ * Sees an event in the publisher's thread: must be quick, may publish, subscribe and unsubscribe.
+ * `event` is borrowed. It must not wait: what would wait in it fails with GR_EINVAL (gr_request,
+ * gr_await, gr_send_wait, gr_system_stop); send a message to an actor that may. A gr_panic() in it
+ * is one of the handler that published: subscribers after it do not see the event.
+ */
 typedef void (*gr_event_fn)(void *arg, const gr_type *type, const void *event);
 
 typedef struct gr_subscription gr_subscription;

@@ -57,7 +57,7 @@ GR_API GR_MUST_CHECK gr_err gr_system_new(const gr_system_options *options, gr_s
  *
  * Owns:    nothing.
  * Errors:  GR_ETIMEDOUT a handler did not return in time: the detail names it; GR_EINVAL called
- *          from a handler. Stopping twice is harmless.
+ *          from a handler or from a function subscribed to events. Stopping twice is harmless.
  * Thread:  any but handlers.
  * Units:   milliseconds; GR_FOREVER = no limit.
  */
