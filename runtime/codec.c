@@ -20,20 +20,113 @@
 /* protobuf-c takes about 1 KiB of stack for each level. */
 enum { NESTING_MAX = 100, NESTING_ON_FIBER = 8, AMPLIFICATION_MAX = 64, BUDGET_FLOOR = 64 * 1024 };
 
+/* The messages that a field of a message holds: as many as counted, some may be NULL. */
+static ProtobufCMessage *const *held_by(const ProtobufCMessage *message,
+                                        const ProtobufCFieldDescriptor *field, size_t *out_count)
+{
+    const char *base = (const char *)message;
+    const void *at = base + field->offset;
+    const void *quantifier = base + field->quantifier_offset;
+
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
+        *out_count = 0;
+    } else if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        at = *(void *const *)at;
+        *out_count = at == NULL ? 0 : *(const size_t *)quantifier;
+    } else if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
+        *out_count = *(const uint32_t *)quantifier == field->id ? 1 : 0;
+    } else {
+        *out_count = 1;
+    }
+    return at;
+}
+
+/* Whether a message is nested more than so many levels deep; takes little stack for each of them. */
+static bool is_deeper(const ProtobufCMessage *message, int levels)
+{
+    const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+    unsigned i = 0;
+
+    if (descriptor == NULL || descriptor->magic != PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC) {
+        return false; /* protobuf_c_message_check() refuses it */
+    }
+    for (i = 0; i < descriptor->n_fields; i++) {
+        size_t count = 0, k = 0;
+        ProtobufCMessage *const *held = held_by(message, &descriptor->fields[i], &count);
+
+        for (k = 0; k < count; k++) {
+            if (held[k] != NULL && (levels == 0 || is_deeper(held[k], levels - 1))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* One packing, or the measuring before it, to be run where there is stack for it. */
+typedef struct pack_call {
+    const ProtobufCMessage *message;
+    uint8_t *out;
+    size_t bytes;
+    bool too_deep;
+} pack_call;
+
+static void run_measure(void *arg)
+{
+    pack_call *call = arg;
+
+    call->bytes = protobuf_c_message_check(call->message)
+                      ? protobuf_c_message_get_packed_size(call->message)
+                      : SIZE_MAX;
+}
+
+static void run_measure_deep(void *arg)
+{
+    pack_call *call = arg;
+
+    call->too_deep = is_deeper(call->message, NESTING_MAX);
+    if (!call->too_deep) {
+        run_measure(call);
+    }
+}
+
+static void run_pack(void *arg)
+{
+    pack_call *call = arg;
+
+    (void)protobuf_c_message_pack(call->message, call->out);
+}
+
+static pack_call measure(const gr_type *type, const void *payload)
+{
+    pack_call call = {payload, NULL, SIZE_MAX, false};
+
+    if (call.message->descriptor != type->codec_data) {
+        return call;
+    }
+    if (is_deeper(call.message, NESTING_ON_FIBER)) {
+        gri_worker_call_deep(run_measure_deep, &call);
+    } else {
+        run_measure(&call);
+    }
+    return call;
+}
+
 static size_t proto_packed_bytes(const gr_type *type, const void *payload)
 {
-    const ProtobufCMessage *message = payload;
-
-    if (message->descriptor != type->codec_data || !protobuf_c_message_check(message)) {
-        return SIZE_MAX;
-    }
-    return protobuf_c_message_get_packed_size(message);
+    return measure(type, payload).bytes;
 }
 
 static void proto_pack(const gr_type *type, const void *payload, uint8_t *out)
 {
+    pack_call call = {payload, out, 0, false};
+
     (void)type;
-    (void)protobuf_c_message_pack(payload, out);
+    if (is_deeper(call.message, NESTING_ON_FIBER)) {
+        gri_worker_call_deep(run_pack, &call);
+    } else {
+        run_pack(&call);
+    }
 }
 
 /* Memory of one message while it is being unpacked, with a budget. The first allocation is the payload itself. */
@@ -98,9 +191,8 @@ static gr_err proto_unpack(const gr_type *type, const uint8_t *bytes, size_t cou
     }
     if (nesting <= NESTING_ON_FIBER) {
         run_unpack(&call);
-    } else if (!gri_worker_call_deep(run_unpack, &call)) {
-        return GRI_FAIL(GR_ENOMEM, "a stack to unpack a %s that is nested %d levels deep",
-                        type->name, nesting);
+    } else {
+        gri_worker_call_deep(run_unpack, &call);
     }
     if (!call.done) {
         return call.into.out_of_memory
@@ -187,11 +279,17 @@ gr_err gr_msg_new_proto(const gr_type *type, const void *proto, gr_msg **out_msg
     uint8_t small[1024];
     uint8_t *bytes = small;
     size_t count = 0;
+    pack_call measured;
 
     if (type->codec != &gr_proto_codec) {
         return GRI_FAIL(GR_EINVAL, "type %s is no protobuf type", type->name);
     }
-    count = proto_packed_bytes(type, proto);
+    measured = measure(type, proto);
+    count = measured.bytes;
+    if (measured.too_deep) {
+        return GRI_FAIL(GR_EINVAL, "this %s is nested deeper than %d levels: nobody would take it",
+                        type->name, NESTING_MAX);
+    }
     if (count == SIZE_MAX) {
         return GRI_FAIL(
             GR_EINVAL,

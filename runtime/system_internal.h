@@ -183,7 +183,7 @@ struct gri_worker {
     uint32_t stack_bytes;
     atomic_uint fibers;  /* alive */
     atomic_uint waiting; /* of them suspended in a wait */
-    gri_fiber *deep;     /* a large stack, made at first use; see gri_worker_call_deep() */
+    gri_fiber *deep;     /* a large stack; see gri_worker_call_deep() */
     void (*deep_fn)(void *arg);
     void *deep_arg;
     void (*after)(gri_worker *worker, void *arg); /* to be done on the other side of a switch */
@@ -236,8 +236,8 @@ void gri_worker_suspend(gri_worker *worker, void (*after)(gri_worker *worker, vo
 /* Goes on with a suspended fiber; the one that runs comes to rest in the pool, and returns from here when it is used again. */
 void gri_worker_resume(gri_worker *worker, gri_fiber *fiber);
 
-/* Calls a function that needs much stack and never waits: off the small stacks of fibers. False: no stack to be had. */
-bool gri_worker_call_deep(void (*fn)(void *arg), void *arg);
+/* Calls a function that needs much stack and never waits: off the small stacks of fibers. */
+void gri_worker_call_deep(void (*fn)(void *arg), void *arg);
 /* Frees a fiber that is suspended in a wait and will never be gone on with. */
 void gri_worker_drop(gri_worker *worker, gri_fiber *fiber);
 

@@ -78,14 +78,37 @@ static void loop(void *arg)
     }
 }
 
+/* On the deep fiber: one call after another, each for the fiber that asked. */
+static void deep_loop(void *arg)
+{
+    gri_worker *worker = arg;
+
+    for (;;) {
+        worker->deep_fn(worker->deep_arg);
+        gri_fiber_switch(worker->deep, worker->fiber);
+    }
+}
+
 gr_err gri_worker_init(gri_worker *worker, const gri_dispatcher_ops *ops, uint32_t index,
                        uint32_t stack_bytes)
 {
+    gr_err err = GR_OK;
+
     memset(worker, 0, sizeof(*worker));
     worker->ops = ops;
     worker->index = index;
     worker->stack_bytes = stack_bytes;
-    return gri_worker_prepare(worker);
+    worker->deep = gri_fiber_new(DEEP_STACK_BYTES, deep_loop, worker);
+    if (worker->deep == NULL) {
+        err = GRI_FAIL(GR_ENOMEM, "a stack of %d bytes for deep messages", DEEP_STACK_BYTES);
+    } else {
+        err = gri_worker_prepare(worker);
+    }
+    if (err != GR_OK) {
+        gri_worker_fini(worker);
+        worker->ops = NULL; /* never was */
+    }
+    return err;
 }
 
 void gri_worker_fini(gri_worker *worker)
@@ -140,35 +163,17 @@ void gri_worker_resume(gri_worker *worker, gri_fiber *fiber)
     switch_to(worker, fiber, to_pool, worker->fiber);
 }
 
-/* On the deep fiber: one call after another, each for the fiber that asked. */
-static void deep_loop(void *arg)
-{
-    gri_worker *worker = arg;
-
-    for (;;) {
-        worker->deep_fn(worker->deep_arg);
-        gri_fiber_switch(worker->deep, worker->fiber);
-    }
-}
-
-bool gri_worker_call_deep(void (*fn)(void *arg), void *arg)
+void gri_worker_call_deep(void (*fn)(void *arg), void *arg)
 {
     gri_worker *worker = gri_this_thread.worker;
 
     if (worker == NULL || worker->fiber == NULL || worker->fiber == &worker->native) {
         fn(arg);
-        return true;
-    }
-    if (worker->deep == NULL) {
-        worker->deep = gri_fiber_new(DEEP_STACK_BYTES, deep_loop, worker);
-        if (worker->deep == NULL) {
-            return false;
-        }
+        return;
     }
     worker->deep_fn = fn;
     worker->deep_arg = arg;
     gri_fiber_switch(worker->fiber, worker->deep);
-    return true;
 }
 
 void gri_worker_drop(gri_worker *worker, gri_fiber *fiber)

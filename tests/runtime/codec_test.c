@@ -211,6 +211,100 @@ static void a_handler_may_unpack_a_hundred_levels(void **state)
     free(deep.data);
 }
 
+/* Trees inside each other: so many levels below the first, each by a branch or by a graft. */
+static Lab__Tree *tower(struct lab *lab, size_t levels)
+{
+    Lab__Tree *trees = lab_own(lab, (levels + 1) * sizeof(*trees));
+    Lab__Tree **below = lab_own(lab, (levels + 1) * sizeof(*below));
+
+    for (size_t i = 0; i <= levels; i++) {
+        lab__tree__init(&trees[i]);
+        trees[i].height = (double)i;
+        below[i] = &trees[i];
+    }
+    for (size_t i = 0; i < levels; i++) {
+        if (i % 2 == 0) {
+            trees[i].n_branches = 1;
+            trees[i].branches = &below[i + 1];
+        } else {
+            trees[i].fruit_case = LAB__TREE__FRUIT_GRAFT;
+            trees[i].graft = &trees[i + 1];
+        }
+    }
+    return trees;
+}
+
+static size_t height_of(const Lab__Tree *tree)
+{
+    size_t levels = 0;
+
+    while (tree->n_branches != 0 || tree->fruit_case == LAB__TREE__FRUIT_GRAFT) {
+        tree = tree->n_branches != 0 ? tree->branches[0] : tree->graft;
+        levels++;
+    }
+    return levels;
+}
+
+/* Packs and copies a tower on its own small stack. */
+static gr_err packer_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    const Lab__Tree *top = gr_context_arg(ctx);
+    gr_msg *copy = NULL;
+    size_t count = 0;
+    uint8_t *packed = NULL;
+
+    (void)state;
+    (void)msg;
+    count = gr_proto_codec.packed_bytes(&tree_type, top);
+    if (gr_msg_new_proto(&tree_type, top, &copy) != GR_OK) {
+        lab_require(count == SIZE_MAX);
+        return gr_last_error()->code;
+    }
+    lab_require(count == lab__tree__get_packed_size(gr_msg_read(copy, &tree_type)));
+    packed = gr_context_alloc(ctx, count);
+    lab_require(packed != NULL);
+    gr_proto_codec.pack(&tree_type, top, packed);
+    return gr_respond(ctx, copy);
+}
+
+static void a_handler_may_pack_a_hundred_levels_and_more_are_refused(void **state)
+{
+    struct lab *lab = *state;
+    gr_system_options options = {.stack_bytes = 16 * 1024}; /* the least there is */
+    size_t levels[] = {0, 1, 8, 9, 99, 100, 101, 200, 20000};
+
+    lab_reopen(lab, &options);
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        gr_props props = {.receive = packer_receive, .arg = tower(lab, levels[i])};
+        gr_pid pid = lab_spawn_props(lab, &props, NULL);
+        gr_msg *reply = NULL;
+        gr_err err = gr_request(lab->sys, pid, lab_word_new(1), GR_FOREVER, &reply);
+
+        if (levels[i] <= 100) {
+            assert_int_equal(err, GR_OK);
+            assert_int_equal(height_of(gr_msg_read(reply, &tree_type)), levels[i]);
+            reply = gr_msg_unref(reply);
+        } else {
+            assert_int_equal(err, GR_EINVAL);
+            assert_non_null(strstr(gr_last_error()->text, "deeper than 100 levels"));
+        }
+    }
+}
+
+static void a_message_that_holds_itself_is_refused(void **state)
+{
+    struct lab *lab = *state;
+    Lab__Tree *trees = tower(lab, 3);
+    gr_msg *msg = NULL;
+
+    trees[3].fruit_case = LAB__TREE__FRUIT_GRAFT;
+    trees[3].graft = trees;
+    assert_int_equal(gr_msg_new_proto(&tree_type, trees, &msg), GR_EINVAL);
+    trees[3].graft = NULL; /* chosen, and not there */
+    assert_int_equal(gr_msg_new_proto(&tree_type, trees, &msg), GR_OK);
+    msg = gr_msg_unref(msg);
+}
+
 static void text_that_is_not_utf_8_is_refused(void **state)
 {
     const char *bad[] = {"\xff",         "\xc3",
@@ -364,6 +458,8 @@ int main(void)
         cmocka_unit_test(a_plain_type_has_no_codec),
         cmocka_unit_test(a_hundred_levels_pass_and_more_are_refused),
         LAB_STEPPED(a_handler_may_unpack_a_hundred_levels),
+        LAB_BOTH(a_handler_may_pack_a_hundred_levels_and_more_are_refused),
+        LAB_STEPPED(a_message_that_holds_itself_is_refused),
         LAB_THREADS(a_handler_may_unpack_a_hundred_levels),
         cmocka_unit_test(text_that_is_not_utf_8_is_refused),
         cmocka_unit_test(unknown_fields_are_tolerated),

@@ -45,8 +45,9 @@ typedef struct gr_type {
         full_name, sizeof(struct_name), NULL, &gr_proto_codec, &(descriptor)                       \
     }
 
-/** The codec of all protobuf-c messages. Unpacking is bounded: 100 levels of nesting, 64 times the
- * bytes received. */
+/** The codec of all protobuf-c messages. Both ways are bounded: 100 levels of nesting; unpacking also
+ * to 64 times the bytes received. Levels beyond the first few are handled on a large stack, so a
+ * handler on its small one may pack and unpack whatever there is. */
 GR_API extern const gr_codec gr_proto_codec;
 
 /** The type of the message that carries a failure as an answer; its payload is a gr_error. */
@@ -66,8 +67,8 @@ GR_API gr_msg *gr_msg_new(const gr_type *type);
  * A new message with a deep copy of a protobuf-c message as its payload.
  *
  * Owns:    `proto` stays yours; the result is yours until it is sent.
- * Errors:  GR_EINVAL the type is no protobuf type or the message has a required field unset;
- *          GR_ENOMEM.
+ * Errors:  GR_EINVAL the type is no protobuf type, or the message has a required field unset or is
+ *          nested deeper than 100 levels; GR_ENOMEM.
  * Thread:  any.
  * Units:   none.
  */

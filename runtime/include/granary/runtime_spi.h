@@ -19,8 +19,8 @@ GR_BEGIN_DECLS
 
 enum { GR_CODEC_VERSION = 1 };
 
-/** How payloads of a type travel. Functions may need stack in proportion to the nesting of a
- * payload: call them off the fibers when the bytes come from outside. */
+/** How payloads of a type travel. They are called on fibers, with their small stacks: a codec that
+ * needs much, as for deep nesting, has to see to it itself. */
 struct gr_codec {
     uint32_t version;
     /** Bytes that pack() will write; SIZE_MAX when the payload cannot be packed. */
