@@ -313,6 +313,8 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
                           props->mailbox_limit == 0 ? GR_MAILBOX_LIMIT_DEFAULT
                                                     : props->mailbox_limit,
                           memory_order_relaxed); /* published with the pid */
+    /* Relaxed: published by what is asked of this generation, below. */
+    atomic_store_explicit(&actor->type_name, actor->props.type_name, memory_order_relaxed);
     actor->status = GRI_STARTING;
     actor->reason = GR_REASON_STOPPED;
     actor->name = take_name;

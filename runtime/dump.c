@@ -42,19 +42,24 @@ gr_counters gr_system_counters(gr_system *sys)
     return counters;
 }
 
-/* Only what may be read of an actor that may go at any moment; the names stand in the table of names. */
+/* Only what may be read of an actor that may go at any moment, and be another: then the line may be about both. The names
+ * stand in the table of names; those of types live as long as the system. */
 static void dump_actor(gri_actor *actor, FILE *out)
 {
     char text[GR_PID_TEXT_BYTES];
     gr_pid pid = gri_actor_pid(actor);
-    /* Relaxed, all: readings. */
-    uint64_t word = atomic_load_explicit(&actor->mailbox.word, memory_order_relaxed);
-    uint64_t asked = atomic_load_explicit(&actor->asked, memory_order_relaxed);
+    uint64_t word =
+        atomic_load_explicit(&actor->mailbox.word, memory_order_relaxed); /* a reading */
+    uint64_t asked = 0;
+    const char *type_name = NULL;
 
+    /* Acquire: who can be asked has a type. */
+    asked = atomic_load_explicit(&actor->asked, memory_order_acquire);
     if (asked >> 32 != pid.generation) { /* nobody lives there */
         return;
     }
-    (void)fprintf(out, "  actor %s: mailbox %llu%s%s\n", gr_pid_format(pid, text),
+    type_name = atomic_load_explicit(&actor->type_name, memory_order_relaxed); /* a reading */
+    (void)fprintf(out, "  actor %s (%s): mailbox %llu%s%s\n", gr_pid_format(pid, text), type_name,
                   (unsigned long long)gri_mailbox_depth(&actor->mailbox),
                   (word & GRI_MAILBOX_SCHEDULED) != 0 ? ", scheduled" : "",
                   (word & GRI_MAILBOX_BLOCKED) != 0 ? ", blocked (waits, has failed or is ending)"

@@ -131,6 +131,7 @@ struct gri_actor {
     /* Written at its start; here, because the mailbox begins a cache line of its own. */
     char *name;
     gri_actor *parent;
+    _Atomic(const char *) type_name; /* of the props, for whoever looks from outside */
     /* Any thread. */
     _Alignas(64) gri_mailbox mailbox;
     _Atomic(gri_note *) notes; /* a stack */

@@ -382,6 +382,65 @@ static void a_dump_names_who_is_there_and_who_waits(void **state)
     future = gr_future_unref(future);
 }
 
+static gr_err receive_nothing(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    (void)ctx;
+    (void)state;
+    (void)msg;
+    return GR_OK;
+}
+
+/* What gr_system_dump() writes; free() it. */
+static char *dump_of(struct lab *lab)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+
+    assert_non_null(out);
+    gr_system_dump(lab->sys, out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void a_dump_names_the_type_of_each_actor(void **state)
+{
+    struct lab *lab = *state;
+    gr_props clerk = {.type_name = "clerk", .receive = receive_nothing};
+    gr_props nameless = {.receive = receive_nothing};
+    gr_pid pids[2] = {lab_spawn_props(lab, &clerk, "c"), lab_spawn_props(lab, &nameless, NULL)};
+    const char *types[] = {"clerk", "actor"};
+    char pid[GR_PID_TEXT_BYTES];
+    char want[100];
+    char *text = dump_of(lab);
+
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(want, sizeof(want), "actor %s (%s): mailbox 0", gr_pid_format(pids[i], pid),
+                       types[i]);
+        assert_non_null(strstr(text, want));
+    }
+    free(text);
+    gr_send_stop(lab->sys, pids[0]);
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
+    text = dump_of(lab);
+    assert_null(strstr(text, "clerk"));
+    free(text);
+}
+
+static void a_dump_may_be_taken_while_actors_come_and_go(void **state)
+{
+    struct lab *lab = *state;
+    gr_props clerk = {.type_name = "clerk", .receive = receive_nothing};
+    gr_props guard = {.type_name = "guard", .receive = receive_nothing};
+
+    for (size_t i = 0; i < lab_scaled(500); i++) {
+        for (int k = 0; k < 10; k++) {
+            gr_send_stop(lab->sys, lab_spawn_props(lab, k % 2 == 0 ? &clerk : &guard, NULL));
+        }
+        free(dump_of(lab));
+    }
+}
+
 static void keep_log(void *arg, gr_log_level level, const char *id, const char *text)
 {
     lab_note(arg, "log %d %s %s", (int)level, id, text);
@@ -436,6 +495,8 @@ int main(void)
         LAB_STEPPED(systems_come_and_go),
         LAB_BOTH(counters_count),
         LAB_BOTH(a_dump_names_who_is_there_and_who_waits),
+        LAB_BOTH(a_dump_names_the_type_of_each_actor),
+        LAB_BOTH(a_dump_may_be_taken_while_actors_come_and_go),
         LAB_BOTH(the_log_takes_what_its_level_wants),
         LAB_BOTH(dead_letters_are_logged_with_a_limit),
     };

@@ -60,7 +60,7 @@ enum { GR_MAILBOX_LIMIT_DEFAULT = 100000, GR_MAILBOX_LIMIT_MAX = 1000000, GR_NAM
  * what it points to is not: functions and constants live as long as the system.
  */
 typedef struct gr_props {
-    const char *type_name; /* for logs and dumps; default "actor" */
+    const char *type_name; /* for logs and dumps, a constant; default "actor" */
     gr_started_fn started; /* default: nothing to do */
     gr_receive_fn receive; /* required */
     gr_stopped_fn stopped; /* default: nothing to do */

@@ -100,7 +100,7 @@ typedef struct gr_counters {
 GR_API gr_counters gr_system_counters(gr_system *sys);
 
 /**
- * Writes what is alive: actors with names, states and mailbox depths, waiting fibers, counters.
+ * Writes what is alive: actors with names, types, states and mailbox depths, waiting fibers, counters.
  *
  * Owns:    `out` stays yours.
  * Errors:  none.
