@@ -6,6 +6,7 @@
  */
 #include "activation.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <gri/fail.h>
@@ -112,14 +113,15 @@ void gri_activation_release(gri_call_message *call)
     (void)gri_activation_unref(activation);
 }
 
-void gri_activation_ask(gri_activation *activation, gr_deactivation reason)
+bool gri_activation_ask(gri_activation *activation, gr_deactivation reason)
 {
     gr_msg *msg = gr_msg_new(&gri_deactivate_type);
 
-    if (msg != NULL) {
-        ((gri_deactivate *)gr_msg_payload(msg))->reason = reason;
-        (void)gr_send(activation->slice->host->sys, activation->pid, msg);
+    if (msg == NULL) {
+        return false;
     }
+    ((gri_deactivate *)gr_msg_payload(msg))->reason = reason;
+    return gr_send(activation->slice->host->sys, activation->pid, msg) == GR_OK;
 }
 
 static gr_deactivation closing_of(const gri_activation *activation)
@@ -184,12 +186,55 @@ static void drop_aside(gri_live *live)
 
 /* ---- turns */
 
-static gri_answer failure_answer(const gr_grain *turn, gr_err err)
+/* What the thread's last error says about `err`. */
+static gr_error error_of(gr_err err)
 {
-    const gr_error *last = gr_last_error();
-    gri_answer answer = {.outcome = GRI_OUTCOME_FAILED, .code = err};
+    gr_error why = *gr_last_error();
+    gr_err code = (gr_err)((unsigned)err & ~(unsigned)GR_FATAL);
 
-    answer.text = last->code == err ? last->text : gr_err_text(err);
+    if (why.code != code) {
+        why = (gr_error){.code = code};
+        (void)snprintf(why.text, sizeof(why.text), "%s", gr_err_text(code));
+    }
+    return why;
+}
+
+/* Whether a caller takes the code for a call that did not run, or may have. */
+static bool says_how_a_call_ended(gr_err code)
+{
+    switch ((unsigned)code) {
+    case GR_ENOTRUN:
+    case GR_EUNKNOWN:
+    case GR_EBUSY:
+    case GR_ENOKIND:
+    case GR_ENOMETHOD:
+    case GR_ETIMEDOUT:
+    case GR_ESTOPPED:
+    case GR_EDECODE:
+    case GR_ETOOBIG:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* An error of a grain's own code, as its callers are to see it: what such a code says of a call that was made in there must
+ * not be taken for what became of theirs. */
+static gr_error for_callers(const gr_error *own)
+{
+    gr_error why = *own;
+
+    if (says_how_a_call_ended(own->code)) {
+        why.code = GR_EFAILED;
+        (void)snprintf(why.text, sizeof(why.text), "%s: %.200s", gr_err_name(own->code), own->text);
+    }
+    return why;
+}
+
+static gri_answer failure_answer(const gr_grain *turn, const gr_error *why)
+{
+    gri_answer answer = {.outcome = GRI_OUTCOME_FAILED, .code = why->code, .text = why->text};
+
     answer.details_type = turn->details_type;
     answer.details = turn->details;
     answer.details_bytes = turn->details_bytes;
@@ -215,19 +260,6 @@ static gr_err pack_reply(gr_grain *turn, const void *reply, gri_answer *out_answ
     return GR_OK;
 }
 
-/* What the thread's last error says about `err`. */
-static gr_error error_of(gr_err err)
-{
-    gr_error why = *gr_last_error();
-    gr_err code = (gr_err)((unsigned)err & ~(unsigned)GR_FATAL);
-
-    if (why.code != code) {
-        why = (gr_error){.code = code};
-        (void)strncpy(why.text, gr_err_text(code), sizeof(why.text) - 1);
-    }
-    return why;
-}
-
 static gr_err invoke(gr_grain *turn, void *reply)
 {
     const gri_call_message *call = turn->call;
@@ -242,6 +274,7 @@ static gr_err run_method(gr_grain *turn)
     const gr_method *method = turn->call->found;
     bool one_way = (turn->call->flags & GRI_CALL_ONE_WAY) != 0;
     gri_answer answer = {.outcome = GRI_OUTCOME_REPLIED};
+    gr_error why;
     gr_err err = GR_OK;
     void *reply = gr_context_alloc(turn->ctx, method->reply->bytes);
 
@@ -255,13 +288,14 @@ static gr_err run_method(gr_grain *turn)
         err = pack_reply(turn, reply, &answer);
     }
     if (((unsigned)err & (unsigned)GR_FATAL) != 0) {
-        gr_error why = error_of(err);
-
+        why = error_of(err);
         gri_turn_crash(turn, GR_EFAILED, why.text);
         return gr_fatal(why.code, "%s", why.text);
     }
     if (err != GR_OK) {
-        answer = failure_answer(turn, err);
+        why = error_of(err);
+        why = for_callers(&why);
+        answer = failure_answer(turn, &why);
     }
     gri_turn_exit(turn, &answer);
     return GR_OK;
@@ -301,6 +335,7 @@ static gr_err run_activated(gri_live *live, gr_context *ctx, gri_call_message *c
         if (err != GR_OK) {
             gr_error why = error_of(err);
 
+            why = for_callers(&why);
             gri_turn_crash(&turn, why.code, why.text);
             activation_failed(live, ctx, &why);
             return err;
@@ -351,13 +386,17 @@ static void end(gri_live *live, gr_context *ctx, gr_deactivation reason)
     gr_send_stop(host->sys, gr_context_self(ctx));
 }
 
-static void end_if_idle(gri_live *live, gr_context *ctx, gr_deactivation reason)
+/* When it has been asked to, or must. A turn that still runs is followed by another look. */
+static void end_if_idle(gri_live *live, gr_context *ctx)
 {
     gr_deactivation closing = closing_of(live->activation);
+    gr_deactivation reason = closing != 0 ? closing : live->asked;
 
-    reason = closing != 0 ? closing : reason;
-    if (!live->ended && reason != 0 && live->running == 0 &&
-        gri_slice_may_end(live->activation, reason)) {
+    if (live->ended || reason == 0 || live->running > 0) {
+        return;
+    }
+    live->asked = (gr_deactivation)0;
+    if (gri_slice_may_end(live->activation, reason)) {
         end(live, ctx, reason);
     }
 }
@@ -399,7 +438,9 @@ static bool may_run(gri_live *live, gri_call_message *call)
         gri_host_refuse(host, call, GR_ENOTRUN, 0, "its node has lost the right to act for it");
         return false;
     }
-    if (closing_of(live->activation) != 0 && !gri_host_is_pressing(host, call)) {
+    /* A call that a turn of this very activation waits for must not wait for the end of that turn. */
+    if (closing_of(live->activation) != 0 && !gri_host_is_pressing(host, call) &&
+        !gri_chain_has(call->chain, call->chain_bytes, call->kind, live->activation->identity)) {
         park(live, call);
         return false;
     }
@@ -418,13 +459,13 @@ static gr_err start_call(gri_live *live, gr_context *ctx, gri_call_message *call
 
     live->running++;
     live->running_read_only += read_only;
-    if (may_run(live, call)) {
-        if (live->activated || run_activated(live, ctx, call) == GR_OK) {
-            gr_grain turn;
+    /* The first hook may wait, so what held before it is asked again after it. */
+    if (may_run(live, call) &&
+        (live->activated || (run_activated(live, ctx, call) == GR_OK && may_run(live, call)))) {
+        gr_grain turn;
 
-            gri_turn_init(&turn, GRI_TURN_CALL, live, ctx, call);
-            err = run_method(&turn);
-        }
+        gri_turn_init(&turn, GRI_TURN_CALL, live, ctx, call);
+        err = run_method(&turn);
     }
     live->running--;
     live->running_read_only -= read_only;
@@ -509,7 +550,7 @@ static gr_err take(gri_live *live, gr_context *ctx, const gr_msg *msg)
         (void)gr_msg_unref(aside);
     }
     if (err == GR_OK) {
-        end_if_idle(live, ctx, (gr_deactivation)0);
+        end_if_idle(live, ctx);
     }
     return err;
 }
@@ -520,7 +561,8 @@ static gr_err live_receive(gr_context *ctx, void *state, const gr_msg *msg)
     const gri_deactivate *deactivate = gr_msg_read(msg, &gri_deactivate_type);
 
     if (deactivate != NULL) {
-        end_if_idle(live, ctx, deactivate->reason);
+        live->asked = deactivate->reason;
+        end_if_idle(live, ctx);
         return GR_OK;
     }
     return gr_msg_type(msg) == &gri_call_type || gr_msg_type(msg) == &gri_grain_tick_type
@@ -537,10 +579,10 @@ static gr_err live_started(gr_context *ctx, void *state)
     STAILQ_INIT(&live->aside);
     LIST_INIT(&live->timers);
     live->ended = activation->failed != NULL;
-    if (closing_of(activation) !=
-        0) { /* restarted while closing: nothing else may come to end it */
-        gri_activation_ask(activation, closing_of(activation));
+    if (activation->begun) {
+        gri_slice_ask_again(activation);
     }
+    activation->begun = true;
     return GR_OK;
 }
 
@@ -569,8 +611,9 @@ void gri_activation_crashed(gr_grain *turn, gr_err code, const char *text)
     bool activating = turn->kind == GRI_TURN_ACTIVATED;
     gr_error why = {.code = code};
 
-    (void)strncpy(why.text, text, sizeof(why.text) - 1);
-    gri_turn_crash(turn, activating ? code : GR_EFAILED, text);
+    (void)snprintf(why.text, sizeof(why.text), "%s", text);
+    why = for_callers(&why);
+    gri_turn_crash(turn, activating ? why.code : GR_EFAILED, text);
     if (activating) {
         live->activating = false;
         activation_failed(live, turn->ctx, &why);

@@ -30,6 +30,7 @@ typedef struct gri_activation {
     const char *identity; /* inside `key` */
     gr_error
         *failed; /* why its first hook failed; written by its actor before it leaves the table */
+    bool begun;  /* its actor has started before; the actor's */
     /* The slice's lock. */
     gri_activation_state state;
     bool asked; /* a deactivation message is under way, and it is not in the idle order */
@@ -64,7 +65,7 @@ gri_activation *gri_activation_unref(gri_activation *take_activation);
 /* The call is over for the activation: one less is pending. */
 void gri_activation_release(gri_call_message *call);
 
-/* Asks it to end; the reason counts when it does. */
-void gri_activation_ask(gri_activation *activation, gr_deactivation reason);
+/* Asks it to end; the reason counts when it does. False: not possible now, for want of memory or because its mailbox is full. */
+bool gri_activation_ask(gri_activation *activation, gr_deactivation reason);
 
 #endif

@@ -131,6 +131,9 @@ static void on_no_answer(gri_call *call, const gr_error *why)
     case GR_EREFUSED:
         gri_call_fail(call, false, why->code, why->text);
         break;
+    case GR_EFAILED: /* it ran, and its reply is too large to come here */
+        gri_call_fail(call, true, why->code, why->text);
+        break;
     default:
         on_unknown(call, why->text);
         break;

@@ -16,7 +16,14 @@ static gri_place nowhere(gr_err code, const char *why, const char *kind)
     return found;
 }
 
-/* Any node that hosts the kind; this one if it does, unless it has just refused. */
+static bool may_take(const gri_view *view, uint64_t node, const gr_kind_info *kind)
+{
+    const gri_member *member = gri_view_member(view, node);
+
+    return member != NULL && !member->leaving && gri_view_hosts(view, node, kind->name);
+}
+
+/* Any node that hosts the kind: this one if it does, else by chance; the one that has just refused only when it is the last. */
 static gri_place place_of_stateless(gri_call *call, const gri_view *view)
 {
     gri_place found = {.node = 0};
@@ -28,13 +35,16 @@ static gri_place place_of_stateless(gri_call *call, const gri_view *view)
         return found;
     }
     for (size_t i = 0; i < view->members_count; i++) {
-        const gri_member *member = &view->members[i];
+        uint64_t node = view->members[i].node;
 
         /* The nth candidate takes the place with probability 1/n, so each has the same chance. */
-        if (!member->leaving && gri_view_hosts(view, member->node, call->kind->name) &&
+        if (node != call->target && may_take(view, node, call->kind) &&
             gr_system_random(call->exchange->sys) % ++seen == 0) {
-            found.node = member->node;
+            found.node = node;
         }
+    }
+    if (found.node == 0 && may_take(view, call->target, call->kind)) {
+        found.node = call->target;
     }
     return found.node != 0 ? found : nowhere(GR_ENOKIND, "no node hosts kind ", call->kind->name);
 }

@@ -1,6 +1,6 @@
 /*
- * The chain of callers as bytes. A link is: u8 flags of the method that waits, u64 hash of the
- * kind, u16 bytes of its name, u16 bytes of the identity, name, identity.
+ * The chain of callers as bytes. A link is: u8 flags of what waits, u64 hash of the kind, u16 bytes of its name, u16 bytes
+ * of the identity, name, identity.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,7 +11,10 @@
 
 #include <gri/fail.h>
 
-enum { LINK_HEAD_BYTES = 13, NAME_BYTES_MAX = 1024, IDENTITY_BYTES_MAX = 512, READ_ONLY = 1 };
+enum { LINK_HEAD_BYTES = 13, NAME_BYTES_MAX = 1024, IDENTITY_BYTES_MAX = 512 };
+
+/* READ_ONLY: a method that runs beside others of its sort. HOOK: the first or last hook, beside which nothing runs. */
+enum link_flags { LINK_READ_ONLY = 1, LINK_HOOK = 2 };
 
 typedef struct chain_link {
     uint8_t flags;
@@ -43,8 +46,21 @@ static size_t links_in(const uint8_t *bytes, size_t count)
     return links;
 }
 
-gr_err gri_chain_add(gri_buffer *chain, const gr_kind_info *kind, const gr_method *method,
-                     const char *identity)
+static uint8_t flags_of(gri_chain_wait wait, const gr_method *method)
+{
+    switch (wait) {
+    case GRI_CHAIN_METHOD:
+        return (method->flags & GR_METHOD_READ_ONLY) != 0 ? LINK_READ_ONLY : 0;
+    case GRI_CHAIN_TIMER:
+        return 0;
+    case GRI_CHAIN_HOOK:
+        break;
+    }
+    return LINK_HOOK;
+}
+
+gr_err gri_chain_add(gri_buffer *chain, const gr_kind_info *kind, gri_chain_wait wait,
+                     const gr_method *method, const char *identity)
 {
     size_t name_bytes = strlen(kind->name);
     size_t identity_bytes = strlen(identity);
@@ -62,7 +78,7 @@ gr_err gri_chain_add(gri_buffer *chain, const gr_kind_info *kind, const gr_metho
     if (at == NULL) {
         return GRI_FAIL(GR_ENOMEM, "the chain of callers of %s/%s", kind->name, identity);
     }
-    at[0] = method != NULL && (method->flags & GR_METHOD_READ_ONLY) != 0 ? READ_ONLY : 0;
+    at[0] = flags_of(wait, method);
     gri_put_u64(at + 1, kind->hash);
     gri_put_u16(at + 9, (uint16_t)name_bytes);
     gri_put_u16(at + 11, (uint16_t)identity_bytes);
@@ -141,6 +157,16 @@ static gr_err fail_with_cycle(gri_reader from, const gr_kind_info *kind, const c
     return GRI_FAIL(GR_EDEADLOCK, "%s%s/%s", text, kind->name, identity);
 }
 
+/* Whether the method may run while the link waits in the same grain. */
+static bool runs_beside(const chain_link *link, const gr_kind_info *kind, const gr_method *method)
+{
+    if ((link->flags & LINK_HOOK) != 0) {
+        return false;
+    }
+    return (kind->flags & GR_KIND_REENTRANT) != 0 || (method->flags & GR_METHOD_REENTRANT) != 0 ||
+           ((link->flags & LINK_READ_ONLY) != 0 && (method->flags & GR_METHOD_READ_ONLY) != 0);
+}
+
 gr_err gri_chain_admits(const uint8_t *bytes, size_t count, const gr_kind_info *kind,
                         const gr_method *method, const char *identity)
 {
@@ -148,14 +174,11 @@ gr_err gri_chain_admits(const uint8_t *bytes, size_t count, const gr_kind_info *
     gri_reader before = in;
     chain_link link;
 
-    if ((kind->flags & (GR_KIND_REENTRANT | GR_KIND_STATELESS)) != 0 ||
-        (method->flags & GR_METHOD_REENTRANT) != 0) {
+    if ((kind->flags & GR_KIND_STATELESS) != 0) {
         return GR_OK;
     }
     while (in.left > 0 && read_link(&in, &link)) {
-        bool beside = (link.flags & READ_ONLY) != 0 && (method->flags & GR_METHOD_READ_ONLY) != 0;
-
-        if (is_grain(&link, kind->hash, identity) && !beside) {
+        if (is_grain(&link, kind->hash, identity) && !runs_beside(&link, kind, method)) {
             return fail_with_cycle(before, kind, identity);
         }
         before = in;

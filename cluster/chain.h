@@ -13,10 +13,13 @@
 
 enum { GRI_CHAIN_LINKS_MAX = 64, GRI_CHAIN_BYTES_MAX = 64 * 1024 };
 
-/* Appends a grain whose running method is `method` (NULL: a hook or timer). GR_ETOOBIG: the chain
- * is too long, as calls that go round without end are; GR_ENOMEM. */
-gr_err gri_chain_add(gri_buffer *chain, const gr_kind_info *kind, const gr_method *method,
-                     const char *identity);
+/* What waits in a grain. HOOK: its first or last one. */
+typedef enum gri_chain_wait { GRI_CHAIN_METHOD, GRI_CHAIN_TIMER, GRI_CHAIN_HOOK } gri_chain_wait;
+
+/* Appends a grain in which `wait` waits; `method` is the running one with METHOD and NULL else. GR_ETOOBIG: the chain is too
+ * long, as calls that go round without end are; GR_ENOMEM. */
+gr_err gri_chain_add(gri_buffer *chain, const gr_kind_info *kind, gri_chain_wait wait,
+                     const gr_method *method, const char *identity);
 
 /* Whether bytes from outside are a chain; GR_EDECODE. */
 gr_err gri_chain_check(const uint8_t *bytes, size_t count);

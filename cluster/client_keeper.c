@@ -51,12 +51,13 @@ static void take_view(gr_client *client, const gri_news *news)
                       "a node sent a view that cannot be used: %s", gr_last_error()->text);
         return;
     }
-    /* Several nodes may answer, and not all know the newest: an older view must not make us forget members. */
+    /* Several nodes may answer, and not all know the newest: an older view must not make us forget members. Of two foundings
+     * of a cluster the one whose nodes have a lease is the true one; only they send views. */
     (void)pthread_mutex_lock(&client->view_lock);
-    if (gri_view_cell_wants(&client->exchange->view, view, true)) {
+    if (gri_view_cell_wants(&client->exchange->view, view)) {
         gri_roster_view(&client->roster,
                         view); /* addresses first, then those who want to call there */
-        (void)gri_exchange_view(client->exchange, view, true);
+        (void)gri_exchange_view(client->exchange, view);
     }
     (void)pthread_mutex_unlock(&client->view_lock);
     (void)gri_view_unref(view);

@@ -174,6 +174,9 @@ static gr_err leave(gri_membership *m)
     if (err == GR_OK) {
         give_all(m);
     }
+    if (m->events->last_turns != NULL && gri_membership_may_act(m)) {
+        m->events->last_turns(m->events_self);
+    }
     left_over = still_to_give(m);
     (void)gri_membership_go(m, GRI_MEMBERSHIP_LEFT);
     err =

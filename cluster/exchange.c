@@ -81,9 +81,9 @@ static gri_call **calls_in(gri_exchange_bucket *bucket)
     return calls;
 }
 
-bool gri_exchange_view(gri_exchange *exchange, gri_view *view, bool take_refounded)
+bool gri_exchange_view(gri_exchange *exchange, gri_view *view)
 {
-    if (!gri_view_cell_offer(&exchange->view, view, take_refounded)) {
+    if (!gri_view_cell_offer(&exchange->view, view)) {
         return false;
     }
     for (int i = 0; i < GRI_EXCHANGE_BUCKETS; i++) {

@@ -52,7 +52,7 @@ gri_exchange *gri_exchange_ref(gri_exchange *exchange);
 gri_exchange *gri_exchange_unref(gri_exchange *take_exchange);
 
 /* A view has been heard of: calls that waited for one look again. False: it is not newer. */
-bool gri_exchange_view(gri_exchange *exchange, gri_view *view, bool take_refounded);
+bool gri_exchange_view(gri_exchange *exchange, gri_view *view);
 
 /* Ends all calls: those that were sent as unknown, the others as not run. New ones are refused. */
 void gri_exchange_close(gri_exchange *exchange);

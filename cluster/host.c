@@ -203,7 +203,7 @@ static void drop_all(gri_host *host)
         gri_refusals refusals;
 
         gri_refusals_init(&refusals);
-        gri_slice_drop(slice, &refusals);
+        gri_slice_own(slice, false, 0, &refusals);
         gri_host_refuse_all(host, &refusals);
     }
 }
@@ -237,6 +237,7 @@ gri_host *gri_host_free(gri_host *take_host)
     }
     while ((orphan = STAILQ_FIRST(&host->orphans)) != NULL) {
         STAILQ_REMOVE_HEAD(&host->orphans, next);
+        (void)gr_msg_unref(orphan->again);
         gri_free(orphan);
     }
     for (size_t i = 0; i < host->tables_count; i++) {
@@ -359,6 +360,22 @@ static bool is_ahead(gri_host *host, const gri_call_message *call)
     return ahead;
 }
 
+/* Only nodes have turns that others wait for. What anybody else says of them could hold up a drain, so it is not believed. */
+static void check_chain(gri_host *host, gri_call_message *call)
+{
+    gri_view *view = NULL;
+
+    if (call->chain_bytes == 0 && (call->flags & GRI_CALL_PRESSING) == 0) {
+        return;
+    }
+    view = gri_view_cell_read(&host->exchange->view);
+    if (view == NULL || gri_view_member(view, call->reply_to.node) == NULL) {
+        call->chain_bytes = 0;
+        call->flags &= (uint8_t)~GRI_CALL_PRESSING;
+    }
+    (void)gri_view_unref(view);
+}
+
 void gri_host_take_call(gri_host *host, gr_msg *take_msg)
 {
     gri_call_message *call = gr_msg_payload(take_msg);
@@ -371,6 +388,7 @@ void gri_host_take_call(gri_host *host, gr_msg *take_msg)
         call->sys = host->sys;
         call->deadline_ms += gr_system_now(host->sys);
     }
+    check_chain(host, call);
     if (!check_call(host, call)) {
         (void)gr_msg_unref(take_msg);
         return;

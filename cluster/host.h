@@ -52,9 +52,11 @@ typedef struct gri_host_counters {
     atomic_uint_fast64_t replied, failed, not_run;
 } gri_host_counters;
 
+/* What is left of a call that was dropped before its turn came: whom to tell, or, when nobody waits for an answer, a copy. */
 typedef struct gri_orphan {
     STAILQ_ENTRY(gri_orphan) next;
     gr_pid reply_to;
+    gr_msg *again;
 } gri_orphan;
 
 typedef struct gri_host {
@@ -85,7 +87,7 @@ typedef struct gri_host {
     gri_host_counters counters;
     gr_alarm sweep;
     pthread_mutex_t orphans_lock;
-    STAILQ_HEAD(, gri_orphan) orphans; /* orphans_lock; callers whose call was dropped */
+    STAILQ_HEAD(, gri_orphan) orphans; /* orphans_lock */
     bool silent; /* orphans_lock; closed or crashed: nothing is answered any more */
     gr_alarm orphans_alarm;
 } gri_host;
@@ -110,6 +112,8 @@ void gri_host_take_call(gri_host *host, gr_msg *take_msg);
 void gri_host_view(gri_host *host, const gri_view *view);
 void gri_host_drain(gri_host *host, const gri_shard_ref *shards, size_t count);
 void gri_host_drain_undone(gri_host *host, const gri_shard_ref *shards, size_t count);
+/* Its shards are given away and it leaves: awaits what runs of its stateless kinds, and refuses what comes. */
+void gri_host_drain_stateless(gri_host *host);
 void gri_host_fence(gri_host *host);
 
 /* Whether a turn that must end before a shard can move waits for this call; marks it then. Not under a lock. */
@@ -129,7 +133,7 @@ void gri_host_refuse_all(gri_host *host, gri_refusals *refusals);
 gri_slice *gri_host_slice_at(gri_host *host, size_t index);
 /* A kind that is hosted here, by its hash, or NULL. */
 gri_hosted_kind *gri_host_find_kind(gri_host *host, uint64_t hash);
-/* The alarm that answers the callers of dropped calls. */
+/* The alarm that sees to the calls that were dropped. */
 void gri_host_on_orphans(void *arg);
 
 size_t gri_host_owned(gri_host *host);

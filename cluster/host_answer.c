@@ -34,12 +34,34 @@ void gri_host_answer(gri_host *host, gri_call_message *call, const gri_answer *a
     }
 }
 
-static uint64_t owner_of(const gri_view *view, const gri_call_message *call)
+/* Another node that may run a call of a stateless kind; 0: none. */
+static uint64_t other_host(const gri_host *host, const gri_view *view, const gr_kind_info *info)
+{
+    uint64_t found = 0;
+    uint64_t seen = 0;
+
+    for (size_t i = 0; i < view->members_count; i++) {
+        const gri_member *member = &view->members[i];
+
+        /* The nth candidate takes the place with probability 1/n, so each has the same chance. */
+        if (member->node != host->node && !member->leaving &&
+            gri_view_hosts(view, member->node, info->name) &&
+            gr_system_random(host->sys) % ++seen == 0) {
+            found = member->node;
+        }
+    }
+    return found;
+}
+
+static uint64_t owner_of(const gri_host *host, const gri_view *view, const gri_call_message *call)
 {
     const gri_shard *shards = NULL;
 
-    if (view == NULL || call->hosted == NULL || call->hosted->table == NULL) {
+    if (view == NULL || call->hosted == NULL) {
         return 0;
+    }
+    if (call->hosted->table == NULL) {
+        return other_host(host, view, call->hosted->info);
     }
     shards = gri_view_shards(view, call->hosted->table->name);
     return shards == NULL
@@ -72,12 +94,12 @@ void gri_host_refuse(gri_host *host, gri_call_message *call, gr_err code, uint32
                          .retry_after_ms = retry_after_ms,
                          .text = text};
 
-    answer.owner = owner_of(view, call);
+    answer.owner = owner_of(host, view, call);
     answer.view_founded = view == NULL ? 0 : view->founded;
     answer.view_version = view == NULL ? 0 : view->version;
     (void)gri_view_unref(view);
     if (code == GR_ENOTRUN || code == GR_EBUSY) {
-        gri_lines_refused(&host->lines, call);
+        gri_lines_refused(&host->lines, call, gr_system_now(host->sys));
     }
     if ((call->flags & GRI_CALL_ONE_WAY) != 0 && code == GR_ENOTRUN) {
         hand_on(host, call, answer.owner);
@@ -96,40 +118,71 @@ void gri_host_refuse_all(gri_host *host, gri_refusals *refusals)
     }
 }
 
-/* ---- calls whose message was dropped: answered from an alarm, because the dropper may hold any lock */
+/* ---- calls whose message was dropped: seen to by an alarm, because the dropper may hold any lock */
+
+static gri_orphan *orphan_of(const gri_call_message *call, gr_pid reply_to)
+{
+    gri_orphan *orphan = gri_calloc(1, sizeof(*orphan));
+
+    if (orphan == NULL) {
+        return NULL; /* its caller will find out at its deadline */
+    }
+    orphan->reply_to = reply_to;
+    if ((call->flags & GRI_CALL_ONE_WAY) != 0 && call->hops < GRI_HOPS_MAX) {
+        orphan->again = gri_call_message_new(call);
+        if (orphan->again != NULL) {
+            ((gri_call_message *)gr_msg_payload(orphan->again))->hops++;
+        }
+    }
+    return orphan;
+}
 
 void gri_host_call_dropped(gri_call_message *call)
 {
     gri_host *host = call->host;
-    gr_pid reply_to = call->reply_to;
-    gri_orphan *orphan = NULL;
+    gri_orphan *orphan = orphan_of(call, call->reply_to);
 
     call->host = NULL;
-    gri_lines_refused(&host->lines, call);
-    gri_activation_release(call);
-    orphan = gr_pid_is_null(reply_to) ? NULL : gri_alloc(sizeof(*orphan));
-    if (orphan == NULL) {
-        return; /* its caller will find out at its deadline */
-    }
-    orphan->reply_to = reply_to;
     (void)pthread_mutex_lock(&host->orphans_lock);
     if (!host->silent) {
+        int64_t now_ms = gr_system_now(host->sys);
+
+        gri_lines_refused(&host->lines, call, now_ms);
         if (STAILQ_EMPTY(&host->orphans)) {
-            gr_alarm_set(&host->orphans_alarm, gr_system_now(host->sys));
+            gr_alarm_set(&host->orphans_alarm, now_ms);
         }
-        STAILQ_INSERT_TAIL(&host->orphans, orphan, next);
-        orphan = NULL;
+        if (orphan != NULL) {
+            STAILQ_INSERT_TAIL(&host->orphans, orphan, next);
+            orphan = NULL;
+        }
     }
     (void)pthread_mutex_unlock(&host->orphans_lock);
-    gri_free(orphan);
+    gri_activation_release(call);
+    if (orphan != NULL) {
+        (void)gr_msg_unref(orphan->again);
+        gri_free(orphan);
+    }
+}
+
+static void see_to(gri_host *host, gri_orphan *take_orphan)
+{
+    gri_answer answer = {.outcome = GRI_OUTCOME_NOT_RUN,
+                         .code = GR_ENOTRUN,
+                         .text = "its grain ended before its turn came"};
+
+    if (!gr_pid_is_null(take_orphan->reply_to)) {
+        count_answer(host, GRI_OUTCOME_NOT_RUN);
+        (void)gr_send(host->sys, take_orphan->reply_to, gri_answer_new(&answer));
+    }
+    if (take_orphan->again != NULL) {
+        gri_host_take_call(host, take_orphan->again);
+    }
+    gri_free(take_orphan);
 }
 
 void gri_host_on_orphans(void *arg)
 {
     gri_host *host = arg;
-    gri_answer answer = {.outcome = GRI_OUTCOME_NOT_RUN,
-                         .code = GR_ENOTRUN,
-                         .text = "its grain ended before its turn came"};
     gri_orphan *orphan = NULL;
 
     for (;;) {
@@ -142,8 +195,6 @@ void gri_host_on_orphans(void *arg)
         if (orphan == NULL) {
             return;
         }
-        count_answer(host, GRI_OUTCOME_NOT_RUN);
-        (void)gr_send(host->sys, orphan->reply_to, gri_answer_new(&answer));
-        gri_free(orphan);
+        see_to(host, orphan);
     }
 }

@@ -75,65 +75,134 @@ static void await_drained(gr_future *take_drained)
 {
     gr_msg *msg = NULL;
 
-    if (take_drained != NULL && gr_await(take_drained, GR_FOREVER, &msg) == GR_OK) {
+    if (gr_await(take_drained, GR_FOREVER, &msg) == GR_OK) {
         (void)gr_msg_unref(msg);
     }
     (void)gr_future_unref(take_drained);
 }
 
-typedef void (*slice_fn)(gri_slice *slice, gri_refusals *refusals);
+static int64_t left_ms(gri_host *host, int64_t until_ms)
+{
+    return until_ms - gr_system_now(host->sys);
+}
 
-static void for_each_slice(gri_host *host, const gri_shard_ref *shards, size_t count, slice_fn fn)
+/* Waits until each slice has been empty once. A turn may still call from one into another, so it can have an activation
+ * again. False: there is no time left for that, or no memory. */
+static bool await_each(gri_host *host, gri_slice *const *slices, size_t count, int64_t until_ms)
 {
     for (size_t i = 0; i < count; i++) {
-        gri_slice *slice = slice_named(host, &shards[i]);
+        gr_future *drained = NULL;
+
+        if (left_ms(host, until_ms) <= 0 ||
+            gri_slice_empties(slices[i], left_ms(host, until_ms), &drained) != GR_OK) {
+            return false;
+        }
+        if (drained != NULL) {
+            await_drained(drained);
+        }
+    }
+    return true;
+}
+
+/* All of them at once; no turn of any is left that could wait for another. False: not all are empty. */
+static bool shut_all(gri_slice *const *slices, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!gri_slice_shut(slices[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+typedef void (*slice_fn)(gri_slice *slice, gri_refusals *refusals);
+
+static void for_each(gri_host *host, gri_slice *const *slices, size_t count, slice_fn fn)
+{
+    for (size_t i = 0; i < count; i++) {
         gri_refusals refusals;
 
         gri_refusals_init(&refusals);
-        if (slice != NULL) {
-            fn(slice, &refusals);
-        }
+        fn(slices[i], &refusals);
         gri_host_refuse_all(host, &refusals);
     }
 }
 
-void gri_host_drain(gri_host *host, const gri_shard_ref *shards, size_t count)
+static void drain(gri_host *host, gri_slice *const *slices, size_t count)
 {
     /* Relaxed: only tells the hooks why. */
     gr_deactivation reason = atomic_load_explicit(&host->leaving, memory_order_relaxed)
                                  ? GR_DEACTIVATION_STOPPED
                                  : GR_DEACTIVATION_MOVED;
-    gr_future **drained = gri_calloc(count + 1, sizeof(gr_future *));
-    int64_t began_ms = gr_system_now(host->sys);
+    int64_t until_ms = gr_system_now(host->sys) + host->drain_ms;
+    bool in_time = true;
+    bool shut = false;
 
     (void)atomic_fetch_add_explicit(&host->draining, 1,
                                     memory_order_release); /* see gri_host_is_pressing() */
     for (size_t i = 0; i < count; i++) {
-        gri_slice *slice = slice_named(host, &shards[i]);
-        gr_future *future = slice == NULL ? NULL : gri_slice_drain(slice, reason, host->drain_ms);
-
-        if (drained != NULL) {
-            drained[i] = future;
-        } else { /* no memory to do them side by side */
-            await_drained(future);
-        }
+        gri_slice_drain(slices[i], reason);
     }
-    for_each_slice(host, shards, count, gri_slice_press); /* now that all of them drain */
-    for (size_t i = 0; drained != NULL && i < count; i++) {
-        await_drained(drained[i]);
+    while (in_time && !shut) {
+        for_each(host, slices, count, gri_slice_press); /* now that all of them drain */
+        in_time = await_each(host, slices, count, until_ms);
+        shut = in_time && shut_all(slices, count);
     }
-    if (gr_system_now(host->sys) - began_ms >= host->drain_ms) {
+    if (!shut) {
         gr_system_log(host->sys, GR_LOG_WARN, "GR-NODE-DRAIN",
                       "turns still run after %" PRId64
-                      " ms, though their shards have to move: their effects are dropped",
+                      " ms, though this node must not run them any longer: their effects are "
+                      "dropped",
                       host->drain_ms);
     }
-    for_each_slice(host, shards, count, gri_slice_drained);
+    for_each(host, slices, count, gri_slice_drained);
     (void)atomic_fetch_sub_explicit(&host->draining, 1, memory_order_relaxed); /* a saving only */
-    gri_free(drained);
+}
+
+/* The slices of some shards, in the caller's memory; how many those are. */
+static size_t slices_of(gri_host *host, const gri_shard_ref *shards, size_t count,
+                        gri_slice **out_slices)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        gri_slice *slice = slice_named(host, &shards[i]);
+
+        if (slice != NULL) {
+            out_slices[found++] = slice;
+        }
+    }
+    return found;
+}
+
+void gri_host_drain(gri_host *host, const gri_shard_ref *shards, size_t count)
+{
+    gri_slice **slices = gri_calloc(count + 1, sizeof(gri_slice *));
+
+    if (slices != NULL) {
+        drain(host, slices, slices_of(host, shards, count, slices));
+    } else { /* no memory to do them side by side */
+        for (size_t i = 0; i < count; i++) {
+            gri_slice *slice = NULL;
+
+            drain(host, &slice, slices_of(host, &shards[i], 1, &slice));
+        }
+    }
+    gri_free(slices);
+}
+
+void gri_host_drain_stateless(gri_host *host)
+{
+    gri_slice *slice = &host->stateless;
+
+    drain(host, &slice, 1);
 }
 
 void gri_host_drain_undone(gri_host *host, const gri_shard_ref *shards, size_t count)
 {
-    for_each_slice(host, shards, count, gri_slice_drain_undone);
+    for (size_t i = 0; i < count; i++) {
+        gri_slice *slice = NULL;
+
+        for_each(host, &slice, slices_of(host, &shards[i], 1, &slice), gri_slice_drain_undone);
+    }
 }

@@ -32,7 +32,7 @@ static void on_view(void *self, gri_view *view)
     gri_incarnation *incarnation = self;
 
     gri_roster_view(&incarnation->roster, view);
-    (void)gri_exchange_view(incarnation->exchange, view, true);
+    (void)gri_exchange_view(incarnation->exchange, view);
     gri_host_view(incarnation->host, view);
     gri_receptionist_tell(&incarnation->receptionist, view);
 }
@@ -45,6 +45,11 @@ static void on_drain(void *self, const gri_shard_ref *shards, size_t count)
 static void on_drain_undone(void *self, const gri_shard_ref *shards, size_t count)
 {
     gri_host_drain_undone(((gri_incarnation *)self)->host, shards, count);
+}
+
+static void on_last_turns(void *self)
+{
+    gri_host_drain_stateless(((gri_incarnation *)self)->host);
 }
 
 static void on_lapsed(void *self)
@@ -84,6 +89,7 @@ static const gri_membership_events membership_events = {
     .view_changed = on_view,
     .drain = on_drain,
     .drain_undone = on_drain_undone,
+    .last_turns = on_last_turns,
     .lease_lapsed = on_lapsed,
     .lease_regained = on_regained,
     .fenced = on_fenced,

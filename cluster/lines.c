@@ -19,6 +19,7 @@ typedef struct gri_refused {
 
 typedef struct gri_line {
     uint64_t lane;
+    uint32_t count;
     TAILQ_HEAD(gri_refused_list, gri_refused) refused; /* by place, the oldest first; never empty */
     TAILQ_ENTRY(gri_line) next;
     UT_hash_handle hh;
@@ -47,6 +48,7 @@ static void forget_locked(gri_lines *lines, gri_line *line, gri_refused *refused
 {
     TAILQ_REMOVE(&line->refused, refused, next);
     gri_free(refused);
+    line->count--;
     count(lines, false);
     if (TAILQ_EMPTY(&line->refused)) {
         HASH_DELETE(hh, lines->by_lane, line);
@@ -136,11 +138,16 @@ static gri_line *line_new_locked(gri_lines *lines, uint64_t lane)
     return line;
 }
 
-/* In its place; most come in order, so it is looked for from the end. */
+/* In its place; most come in order, so it is looked for from the end. What is too much is not remembered: should a younger
+ * call get past it, its caller reports it as refused instead of running it late. */
 static void remember_locked(gri_lines *lines, gri_line *line, gri_refused *take_refused)
 {
     gri_refused *before = TAILQ_LAST(&line->refused, gri_refused_list);
 
+    if (line->count >= GRI_LINE_REFUSED_MAX) {
+        gri_free(take_refused);
+        return;
+    }
     while (before != NULL && before->place > take_refused->place) {
         before = TAILQ_PREV(before, gri_refused_list, next);
     }
@@ -153,10 +160,11 @@ static void remember_locked(gri_lines *lines, gri_line *line, gri_refused *take_
     } else {
         TAILQ_INSERT_AFTER(&line->refused, before, take_refused, next);
     }
+    line->count++;
     count(lines, true);
 }
 
-void gri_lines_refused(gri_lines *lines, const gri_call_message *call)
+void gri_lines_refused(gri_lines *lines, const gri_call_message *call, int64_t now_ms)
 {
     gri_line *line = NULL;
     gri_refused *refused = call->lane == 0 ? NULL : gri_calloc(1, sizeof(*refused));
@@ -165,7 +173,9 @@ void gri_lines_refused(gri_lines *lines, const gri_call_message *call)
         return; /* without memory its caller sees to it that it does not run late */
     }
     refused->place = call->place;
-    refused->deadline_ms = call->deadline_ms;
+    refused->deadline_ms = call->deadline_ms - now_ms > GRI_LINES_KEEP_MS
+                               ? now_ms + GRI_LINES_KEEP_MS
+                               : call->deadline_ms;
     (void)pthread_mutex_lock(&lines->lock);
     HASH_FIND(hh, lines->by_lane, &call->lane, sizeof(call->lane), line);
     line = line != NULL ? line : line_new_locked(lines, call->lane);
@@ -174,7 +184,7 @@ void gri_lines_refused(gri_lines *lines, const gri_call_message *call)
     } else {
         gri_free(refused);
     }
-    if (HASH_COUNT(lines->by_lane) > GRI_LINES_MAX) {
+    while (atomic_load_explicit(&lines->count, memory_order_relaxed) > GRI_LINES_REFUSED_MAX) {
         forget_line_locked(lines, TAILQ_FIRST(&lines->oldest_first));
     }
     (void)pthread_mutex_unlock(&lines->lock);

@@ -13,7 +13,8 @@
 
 #include "call_message.h"
 
-enum { GRI_LINES_MAX = 100000 };
+/* Whatever callers do, no more is kept than this: places of one line, places of all lines, and for how long. */
+enum { GRI_LINE_REFUSED_MAX = 4096, GRI_LINES_REFUSED_MAX = 100000, GRI_LINES_KEEP_MS = 60000 };
 
 TAILQ_HEAD(gri_line_list, gri_line);
 
@@ -31,7 +32,7 @@ void gri_lines_fini(gri_lines *lines);
 bool gri_lines_admit(gri_lines *lines, const gri_call_message *call, int64_t now_ms);
 
 /* The call has been refused; its caller may try it again until its deadline. */
-void gri_lines_refused(gri_lines *lines, const gri_call_message *call);
+void gri_lines_refused(gri_lines *lines, const gri_call_message *call, int64_t now_ms);
 
 /* Forgets what nobody can try any more. */
 void gri_lines_sweep(gri_lines *lines, int64_t now_ms);

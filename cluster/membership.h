@@ -18,8 +18,8 @@ enum { GRI_DRAIN_SHARDS_MAX = 256 };
 
 /*
  * What membership tells the node. Called on fibers of membership's actors, so they may wait.
- * view_changed, lease_lapsed, lease_regained and fenced are called one at a time, by one actor; drain
- * and drain_undone one at a time, by another. The first view_changed is called by
+ * view_changed, lease_lapsed, lease_regained and fenced are called one at a time, by one actor; drain,
+ * drain_undone and last_turns one at a time, by another. The first view_changed is called by
  * gri_membership_start() itself. They must not call gri_membership_leave() or gri_membership_free().
  */
 typedef struct gri_membership_events {
@@ -33,6 +33,9 @@ typedef struct gri_membership_events {
     void (*drain)(void *self, const gri_shard_ref *shards, size_t count);
     /* Held by the last drain(), but these shards stay here after all: serve them again. */
     void (*drain_undone)(void *self, const gri_shard_ref *shards, size_t count);
+    /* While leaving, when all shards that can be given are: whatever else still runs here has to end before this
+     * returns. May be NULL. */
+    void (*last_turns)(void *self);
     /* The lease has lapsed: stop turns, keep grains. And: it was renewed, go on. */
     void (*lease_lapsed)(void *self);
     void (*lease_regained)(void *self);

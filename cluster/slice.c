@@ -31,7 +31,7 @@ void gri_refusals_init(gri_refusals *refusals)
 static void refuse(gri_slice *slice, gri_refusals *refusals, gri_call_message *call, gr_err code,
                    uint32_t retry_after_ms, const char *text)
 {
-    gri_lines_refused(&slice->host->lines, call);
+    gri_lines_refused(&slice->host->lines, call, gr_system_now(slice->host->sys));
     call->refused = code;
     call->retry_after_ms = retry_after_ms;
     call->refused_text = text;
@@ -46,6 +46,7 @@ void gri_slice_init(gri_slice *slice, struct gri_host *host)
     slice->table = NULL;
     slice->held_count = 0;
     slice->drained = NULL;
+    slice->empty = false;
     TAILQ_INIT(&slice->idle_order);
     STAILQ_INIT(&slice->held);
     atomic_init(&slice->oldest_ms, INT64_MAX);
@@ -84,12 +85,27 @@ static void touch_locked(gri_slice *slice, gri_activation *activation)
 
 void gri_slice_ask_locked(gri_slice *slice, gri_activation *activation, gr_deactivation reason)
 {
-    if (!activation->asked) {
+    if (!activation->asked && gri_activation_ask(activation, reason)) {
         TAILQ_REMOVE(&slice->idle_order, activation, idle);
         activation->asked = true;
         publish_oldest_locked(slice);
     }
-    gri_activation_ask(activation, reason);
+}
+
+void gri_slice_ask_again(gri_activation *activation)
+{
+    gri_slice *slice = activation->slice;
+    /* Acquire: pairs with gri_slice_drain(). */
+    int closing = atomic_load_explicit(&activation->closing, memory_order_acquire);
+
+    (void)pthread_mutex_lock(&slice->lock);
+    if (activation->asked && activation->state == GRI_ACTIVATION_ACTIVE) {
+        touch_locked(slice, activation);
+    }
+    if (closing != 0 && activation->state == GRI_ACTIVATION_ACTIVE) {
+        gri_slice_ask_locked(slice, activation, (gr_deactivation)closing);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
 }
 
 /* ---- the table */
@@ -220,6 +236,16 @@ static void admit_elsewhere_locked(gri_slice *slice, gri_call_message *call, gri
     hold_locked(slice, &slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
 }
 
+/* Not begun any more: held until it is known who owns the shard next. A stateless grain may run anywhere else now. */
+static void admit_draining_locked(gri_slice *slice, gri_call_message *call, gri_refusals *refusals)
+{
+    if (call->hosted->table == NULL) {
+        refuse(slice, refusals, call, GR_ENOTRUN, 0, "its node is leaving");
+        return;
+    }
+    hold_locked(slice, &slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
+}
+
 static void admit_locked(gri_slice *slice, gri_call_message *call, gri_refusals *refusals)
 {
     char key[KEY_BYTES_MAX];
@@ -241,8 +267,9 @@ static void admit_locked(gri_slice *slice, gri_call_message *call, gri_refusals 
     } else if (activation != NULL) {
         hold_locked(slice, &activation->held, &activation->held_count,
                     activation->hosted->mailbox_limit, call, refusals);
-    } else if (slice->state == GRI_SLICE_DRAINING && (call->flags & GRI_CALL_PRESSING) == 0) {
-        hold_locked(slice, &slice->held, &slice->held_count, GRI_SLICE_HELD_MAX, call, refusals);
+    } else if (slice->state == GRI_SLICE_DRAINING &&
+               (slice->empty || (call->flags & GRI_CALL_PRESSING) == 0)) {
+        admit_draining_locked(slice, call, refusals);
     } else {
         begin_locked(slice, call, key, key_bytes, refusals);
     }
@@ -324,6 +351,7 @@ void gri_slice_take_held_locked(gri_slice *slice, struct gri_call_list *out_held
 void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *refusals)
 {
     struct gri_call_list held;
+    gr_future *drained = NULL;
 
     (void)pthread_mutex_lock(&slice->lock);
     if (ours && slice->state == GRI_SLICE_ELSEWHERE && gri_sim_has(GRI_SIM_DO_NOT_OWN)) {
@@ -339,18 +367,20 @@ void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *re
         gri_slice_take_held_locked(slice, &held);
         gri_slice_admit_held_locked(slice, &held, refusals);
     }
+    drained = steal_drained_locked(slice);
     (void)pthread_mutex_unlock(&slice->lock);
+    tell_drained(drained);
 }
 
-gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t limit_ms)
+void gri_slice_drain(gri_slice *slice, gr_deactivation reason)
 {
-    gr_future *drained = NULL;
     gri_activation *activation = NULL;
     gri_activation *next = NULL;
 
     (void)pthread_mutex_lock(&slice->lock);
     if (slice->state == GRI_SLICE_OWNED) {
         slice->state = GRI_SLICE_DRAINING;
+        slice->empty = false;
         slice->reason = reason;
         HASH_ITER(hh, slice->table, activation, next)
         {
@@ -358,12 +388,38 @@ gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t lim
             atomic_store_explicit(&activation->closing, (int)reason, memory_order_release);
             gri_slice_ask_locked(slice, activation, reason);
         }
-        if (slice->table != NULL && gr_future_new(slice->host->sys, limit_ms, &drained) == GR_OK) {
-            slice->drained = gr_future_ref(drained);
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+}
+
+gr_err gri_slice_empties(gri_slice *slice, int64_t limit_ms, gr_future **out_drained)
+{
+    gr_err err = GR_OK;
+
+    *out_drained = NULL;
+    (void)pthread_mutex_lock(&slice->lock);
+    if (slice->state == GRI_SLICE_DRAINING && slice->table != NULL) {
+        if (slice->drained == NULL) {
+            err = gr_future_new(slice->host->sys, limit_ms, &slice->drained);
+        }
+        if (err == GR_OK) {
+            *out_drained = gr_future_ref(slice->drained);
         }
     }
     (void)pthread_mutex_unlock(&slice->lock);
-    return drained;
+    return err;
+}
+
+bool gri_slice_shut(gri_slice *slice)
+{
+    bool shut = true;
+
+    (void)pthread_mutex_lock(&slice->lock);
+    if (slice->state == GRI_SLICE_DRAINING) {
+        slice->empty = shut = slice->table == NULL;
+    }
+    (void)pthread_mutex_unlock(&slice->lock);
+    return shut;
 }
 
 void gri_slice_press(gri_slice *slice, gri_refusals *refusals)
@@ -374,6 +430,7 @@ void gri_slice_press(gri_slice *slice, gri_refusals *refusals)
     STAILQ_INIT(&held);
     (void)pthread_mutex_lock(&slice->lock);
     if (slice->state == GRI_SLICE_DRAINING) {
+        slice->empty = false;
         gri_slice_take_held_locked(slice, &held);
     }
     (void)pthread_mutex_unlock(&slice->lock);
@@ -409,6 +466,7 @@ void gri_slice_drained(gri_slice *slice, gri_refusals *refusals)
     (void)pthread_mutex_lock(&slice->lock);
     slice->drained = gr_future_unref(slice->drained);
     if (slice->state == GRI_SLICE_DRAINING) {
+        slice->empty = true;
         revoke_all_locked(slice, refusals);
     }
     (void)pthread_mutex_unlock(&slice->lock);
@@ -425,17 +483,6 @@ void gri_slice_drain_undone(gri_slice *slice, gri_refusals *refusals)
         gri_slice_admit_held_locked(slice, &held, refusals);
     }
     (void)pthread_mutex_unlock(&slice->lock);
-}
-
-void gri_slice_drop(gri_slice *slice, gri_refusals *refusals)
-{
-    gr_future *drained = NULL;
-
-    gri_slice_own(slice, false, 0, refusals);
-    (void)pthread_mutex_lock(&slice->lock);
-    drained = steal_drained_locked(slice);
-    (void)pthread_mutex_unlock(&slice->lock);
-    tell_drained(drained);
 }
 
 void gri_slice_abandon(gri_slice *slice)

@@ -51,6 +51,7 @@ typedef struct gri_slice {
     uint32_t held_count;
     gr_future *drained;     /* completes when the table is empty */
     gr_deactivation reason; /* while DRAINING */
+    bool empty;             /* while DRAINING: stays so, whoever calls */
 } gri_slice;
 
 /* Calls that could not be taken, each with its reason, to be answered once the lock is free. */
@@ -64,21 +65,22 @@ void gri_slice_fini(gri_slice *slice);
 /* Takes a call or refuses it: then it is in `refusals`. */
 void gri_slice_admit(gri_slice *slice, gri_call_message *call, gri_refusals *refusals);
 
-/* A view says who owns it. */
+/* A view says who owns it; not ours also means fenced. What ran here then has no effects and no hooks. */
 void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *refusals);
 
-/* Begins to drain; the future completes when it is done, NULL: it is done (or there is no memory to wait with). */
-gr_future *gri_slice_drain(gri_slice *slice, gr_deactivation reason, int64_t limit_ms);
-/* While draining: calls that were held although a turn that is to end waits for them are taken after all. */
+/* Begins to drain: asks all activations to end, and begins none but for calls that a turn waits for which is to end. */
+void gri_slice_drain(gri_slice *slice, gr_deactivation reason);
+/* While draining: a reference to the future that completes when it is empty; NULL: it is. GR_ENOMEM. */
+gr_err gri_slice_empties(gri_slice *slice, int64_t limit_ms, gr_future **out_drained);
+/* While draining: nothing begins any more if it is empty, which is what it returns. */
+bool gri_slice_shut(gri_slice *slice);
+/* While draining: takes calls after all that were held although a turn waits for them; not shut any more. */
 void gri_slice_press(gri_slice *slice, gri_refusals *refusals);
 /* Whether the slice is draining and has an activation of this grain. */
 bool gri_slice_drains(gri_slice *slice, uint64_t kind, const char *identity, size_t identity_bytes);
 /* What is still running loses its effects; its held calls are kept. */
 void gri_slice_drained(gri_slice *slice, gri_refusals *refusals);
 void gri_slice_drain_undone(gri_slice *slice, gri_refusals *refusals);
-
-/* All activations are dropped without hooks. */
-void gri_slice_drop(gri_slice *slice, gri_refusals *refusals);
 
 /* Before a crash of its system: lets go of what belongs to that. */
 void gri_slice_abandon(gri_slice *slice);
@@ -95,6 +97,8 @@ bool gri_slice_evict(gri_slice *slice);
 /* Whether the activation may run its last hook now: no call is pending, and it was asked to end. Then calls that come
  * are held until gri_slice_forget(). */
 bool gri_slice_may_end(struct gri_activation *activation, gr_deactivation reason);
+/* After a restart of its actor, which has forgotten what it was asked. */
+void gri_slice_ask_again(struct gri_activation *activation);
 /* Out of the table; calls held for it go to a fresh activation, or wait with the slice. */
 void gri_slice_forget(struct gri_activation *activation, gri_refusals *refusals);
 /* Holds a call of a closing activation, in order. */

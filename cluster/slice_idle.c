@@ -51,6 +51,10 @@ void gri_slice_sweep(gri_slice *slice, int64_t now_ms, gri_refusals *refusals)
 
         next = TAILQ_NEXT(activation, idle);
         budget--;
+        if (slice->state == GRI_SLICE_DRAINING) { /* it could not be asked when the drain began */
+            gri_slice_ask_locked(slice, activation, slice->reason);
+            continue;
+        }
         if (activation->called_ms + slice->host->passivate_least_ms > now_ms) {
             break; /* all others were called later */
         }

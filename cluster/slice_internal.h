@@ -8,7 +8,7 @@
 
 #include "activation.h"
 
-/* Asks an activation to end, and takes it out of the idle order. */
+/* Asks an activation to end, and takes it out of the idle order; when that is not possible now, the sweep asks again. */
 void gri_slice_ask_locked(gri_slice *slice, gri_activation *activation, gr_deactivation reason);
 
 /* Moves the held calls out; and looks at some again, in their order. */

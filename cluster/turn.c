@@ -59,6 +59,9 @@ gr_err gri_turn_chain(gr_grain *turn)
     }
     turn->chain_made = true;
     return gri_chain_add(&turn->chain, activation->hosted->info,
+                         turn->kind == GRI_TURN_CALL    ? GRI_CHAIN_METHOD
+                         : turn->kind == GRI_TURN_TIMER ? GRI_CHAIN_TIMER
+                                                        : GRI_CHAIN_HOOK,
                          turn->kind == GRI_TURN_CALL ? turn->call->found : NULL,
                          activation->identity);
 }
@@ -354,8 +357,17 @@ void gri_turn_crash(gr_grain *turn, gr_err code, const char *text)
     gri_host *host = turn->live->activation->slice->host;
 
     drop_effects(turn);
-    if (turn->call != NULL) {
-        gri_host_answer(host, turn->call, may_leave(turn) ? &answer : &not_accepted);
+    if (turn->call == NULL) {
+        turn_fini(turn);
+        return;
+    }
+    if (may_leave(turn)) {
+        gri_host_answer(host, turn->call, &answer);
+    } else if (turn->kind == GRI_TURN_ACTIVATED) {
+        gri_host_refuse(host, turn->call, GR_ENOTRUN, 0,
+                        "its grain was taken away before its turn came");
+    } else {
+        gri_host_answer(host, turn->call, &not_accepted);
     }
     turn_fini(turn);
 }

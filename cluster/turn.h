@@ -31,7 +31,8 @@ typedef struct gri_live {
     bool activated;
     bool activating;
     bool ended;
-    uint32_t running; /* calls in a turn, waiting ones included */
+    gr_deactivation asked; /* to end once nothing runs; 0: no */
+    uint32_t running;      /* calls in a turn, waiting ones included */
     uint32_t running_read_only;
     uint64_t timer_starts;
     STAILQ_HEAD(, gri_set_aside) aside; /* may not start beside those that run */

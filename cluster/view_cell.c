@@ -37,30 +37,29 @@ bool gri_view_is_older(const gri_view *view, uint64_t founded, uint64_t version)
     return view == NULL || (view->founded == founded && view->version < version);
 }
 
-static bool wants_locked(const gri_view_cell *cell, const gri_view *view, bool take_refounded)
+static bool wants_locked(const gri_view_cell *cell, const gri_view *view)
 {
     return gri_view_is_older(cell->view, view->founded, view->version) ||
-           (take_refounded && cell->view->founded != view->founded &&
-            cell->view->founded_wall_ms <= view->founded_wall_ms);
+           cell->view->founded != view->founded;
 }
 
-bool gri_view_cell_wants(gri_view_cell *cell, const gri_view *view, bool take_refounded)
+bool gri_view_cell_wants(gri_view_cell *cell, const gri_view *view)
 {
     bool wants = false;
 
     (void)pthread_mutex_lock(&cell->lock);
-    wants = wants_locked(cell, view, take_refounded);
+    wants = wants_locked(cell, view);
     (void)pthread_mutex_unlock(&cell->lock);
     return wants;
 }
 
-bool gri_view_cell_offer(gri_view_cell *cell, gri_view *view, bool take_refounded)
+bool gri_view_cell_offer(gri_view_cell *cell, gri_view *view)
 {
     gri_view *old = NULL;
     bool newer = false;
 
     (void)pthread_mutex_lock(&cell->lock);
-    newer = wants_locked(cell, view, take_refounded);
+    newer = wants_locked(cell, view);
     if (newer) {
         old = cell->view;
         cell->view = gri_view_ref(view);

@@ -22,10 +22,10 @@ void gri_view_cell_fini(gri_view_cell *cell);
 /* The newest view: a reference, unref it; NULL when none is known. */
 gri_view *gri_view_cell_read(gri_view_cell *cell);
 
-/* Takes a reference to `view` when it is newer than what is there: a higher version or, when
- * `take_refounded`, of a later founding. False: it is not. And: whether it would. */
-bool gri_view_cell_wants(gri_view_cell *cell, const gri_view *view, bool take_refounded);
-bool gri_view_cell_offer(gri_view_cell *cell, gri_view *view, bool take_refounded);
+/* Takes a reference to `view` when it is newer than what is there or of another founding, about which whoever tells it is
+ * right: a node with a lease. False: it is not. And: whether it would. */
+bool gri_view_cell_wants(gri_view_cell *cell, const gri_view *view);
+bool gri_view_cell_offer(gri_view_cell *cell, gri_view *view);
 
 /* Whether (founded, version) names a view that is newer than `view`, as far as one can tell. NULL
  * is older than all. */

@@ -86,7 +86,7 @@ static void a_call_arrives_as_it_was_sent(void **state)
     const gri_call_message *got = NULL;
 
     (void)state;
-    assert_int_equal(gri_chain_add(&chain, &kind, &method, "alice"), GR_OK);
+    assert_int_equal(gri_chain_add(&chain, &kind, GRI_CHAIN_METHOD, &method, "alice"), GR_OK);
     call.view_founded = UINT64_MAX;
     call.view_version = 99;
     call.lane = 5;
@@ -211,9 +211,9 @@ static void c15_a_chain_of_callers_names_the_cycle(void **state)
 
     (void)state;
     open.flags = GR_KIND_REENTRANT;
-    assert_int_equal(gri_chain_add(&chain, &kind, &method, "zoe"), GR_OK);
-    assert_int_equal(gri_chain_add(&chain, &kind, &method, "alice"), GR_OK);
-    assert_int_equal(gri_chain_add(&chain, &kind, &reads, "bob"), GR_OK);
+    assert_int_equal(gri_chain_add(&chain, &kind, GRI_CHAIN_METHOD, &method, "zoe"), GR_OK);
+    assert_int_equal(gri_chain_add(&chain, &kind, GRI_CHAIN_METHOD, &method, "alice"), GR_OK);
+    assert_int_equal(gri_chain_add(&chain, &kind, GRI_CHAIN_METHOD, &reads, "bob"), GR_OK);
     assert_int_equal(gri_chain_admits(chain.data, chain.count, &kind, &method, "carol"), GR_OK);
     assert_int_equal(gri_chain_admits(chain.data, chain.count, &kind, &method, "alice"),
                      GR_EDEADLOCK);
@@ -223,6 +223,11 @@ static void c15_a_chain_of_callers_names_the_cycle(void **state)
     assert_int_equal(gri_chain_admits(chain.data, chain.count, &kind, &method, "bob"),
                      GR_EDEADLOCK);
     assert_int_equal(gri_chain_admits(chain.data, chain.count, &open, &method, "alice"), GR_OK);
+    assert_int_equal(gri_chain_add(&chain, &kind, GRI_CHAIN_TIMER, NULL, "dora"), GR_OK);
+    assert_int_equal(gri_chain_admits(chain.data, chain.count, &open, &method, "dora"), GR_OK);
+    assert_int_equal(gri_chain_add(&chain, &kind, GRI_CHAIN_HOOK, NULL, "eve"), GR_OK);
+    assert_int_equal(gri_chain_admits(chain.data, chain.count, &open, &method, "eve"),
+                     GR_EDEADLOCK);
     gri_buffer_fini(&chain);
 }
 
@@ -236,7 +241,7 @@ static void a_chain_that_never_ends_is_cut(void **state)
     (void)state;
     while (err == GR_OK) {
         (void)snprintf(identity, sizeof(identity), "g%d", links++);
-        err = gri_chain_add(&chain, &kind, &method, identity);
+        err = gri_chain_add(&chain, &kind, GRI_CHAIN_METHOD, &method, identity);
     }
     assert_int_equal(err, GR_ETOOBIG);
     assert_int_equal(links, GRI_CHAIN_LINKS_MAX + 1);
@@ -263,9 +268,9 @@ static void c18_younger_calls_wait_for_a_refused_one_to_come_again(void **state)
     (void)state;
     gri_lines_init(&lines);
     assert_true(gri_lines_admit(&lines, &two, 0));
-    gri_lines_refused(&lines, &two);
+    gri_lines_refused(&lines, &two, 0);
     assert_false(gri_lines_admit(&lines, &three, 0));
-    gri_lines_refused(&lines, &three);
+    gri_lines_refused(&lines, &three, 0);
     assert_true(gri_lines_admit(&lines, &one, 0));
     other.lane = 2;
     assert_true(gri_lines_admit(&lines, &other, 0));
@@ -282,15 +287,48 @@ static void c18_what_is_over_for_its_caller_holds_nobody_up(void **state)
 
     (void)state;
     gri_lines_init(&lines);
-    gri_lines_refused(&lines, &three);
-    gri_lines_refused(&lines, &two);
+    gri_lines_refused(&lines, &three, 0);
+    gri_lines_refused(&lines, &two, 0);
     assert_false(gri_lines_admit(&lines, &four, 0)); /* two is over, three is not */
     assert_true(gri_lines_admit(&lines, &five, 0));
-    gri_lines_refused(&lines, &two);
+    gri_lines_refused(&lines, &two, 0);
     assert_true(gri_lines_admit(&lines, &three, 1001)); /* after two's deadline */
-    gri_lines_refused(&lines, &two);
+    gri_lines_refused(&lines, &two, 0);
     gri_lines_sweep(&lines, 1001);
     assert_true(gri_lines_admit(&lines, &three, 0));
+    gri_lines_fini(&lines);
+}
+
+static void what_is_remembered_of_refused_calls_is_bounded(void **state)
+{
+    gri_lines lines;
+
+    (void)state;
+    gri_lines_init(&lines);
+    for (uint64_t place = 1; place <= 10000; place++) {
+        gri_call_message call = in_line(place, 1);
+
+        gri_lines_refused(&lines, &call, 0);
+    }
+    assert_int_equal(atomic_load(&lines.count), GRI_LINE_REFUSED_MAX);
+    for (uint64_t lane = 2; lane <= 2 * GRI_LINES_REFUSED_MAX; lane++) {
+        gri_call_message call = in_line(1, 1);
+
+        call.lane = lane;
+        gri_lines_refused(&lines, &call, 0);
+        assert_true(atomic_load(&lines.count) <= GRI_LINES_REFUSED_MAX);
+    }
+    gri_lines_sweep(&lines, 1001);
+    assert_int_equal(atomic_load(&lines.count), 0);
+    for (uint64_t lane = 1; lane <= 10; lane++) { /* whatever deadline they claim */
+        gri_call_message call = in_line(1, 1);
+
+        call.lane = lane;
+        call.deadline_ms = INT64_MAX;
+        gri_lines_refused(&lines, &call, 0);
+    }
+    gri_lines_sweep(&lines, GRI_LINES_KEEP_MS + 1);
+    assert_int_equal(atomic_load(&lines.count), 0);
     gri_lines_fini(&lines);
 }
 
@@ -306,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_chain_that_never_ends_is_cut),
         cmocka_unit_test(c18_younger_calls_wait_for_a_refused_one_to_come_again),
         cmocka_unit_test(c18_what_is_over_for_its_caller_holds_nobody_up),
+        cmocka_unit_test(what_is_remembered_of_refused_calls_is_bounded),
     };
 
     return cmocka_run_group_tests_name("call_message", tests, setup, teardown);

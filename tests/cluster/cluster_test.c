@@ -493,6 +493,53 @@ static void c19_closing_a_client_leaves_nothing_on_any_node(void **state)
     }
 }
 
+static void c07_a_polite_stop_loses_no_call_of_a_stateless_kind(void **state)
+{
+    cluster_lab *lab = *state;
+    gr_future *futures[8];
+    Probe__Ask ask = PROBE__ASK__INIT;
+    void *reply = NULL;
+
+    start_nodes(lab, 2);
+    start_client(lab);
+    ask.wait_ms = 1000;
+    for (int i = 0; i < 8; i++) { /* two may run on each node, so some wait */
+        assert_int_equal(gr_call_future(lab->caller, &probe_shared,
+                                        probe_method_of(&probe_shared, PROBE_WAIT), "-", &ask, NULL,
+                                        &futures[i]),
+                         GR_OK);
+    }
+    gr_stepped_advance(lab->stepped, 100);
+    assert_int_equal(cluster_lab_stop(lab, 0), GR_OK);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(gr_call_await(lab->caller, futures[i],
+                                       probe_method_of(&probe_shared, PROBE_WAIT), GR_FOREVER,
+                                       &reply),
+                         GR_OK);
+        gr_reply_free(reply);
+        (void)gr_future_unref(futures[i]);
+    }
+}
+
+static void c05_a_reply_that_is_too_large_fails_its_call_at_once(void **state)
+{
+    cluster_lab *lab = *state;
+    Probe__Ask ask = PROBE__ASK__INIT;
+    int64_t before_ms = 0;
+
+    start_nodes(lab, 1);
+    start_client(lab);
+    assert_true(call(lab, PROBE_ADD, "x", 1) >= 1);
+    before_ms = gr_stepped_now(lab->stepped);
+    ask.reply_bytes = 5 * 1024 * 1024;
+    assert_int_equal(gr_call(lab->caller, &probe_kind, probe_method_of(&probe_kind, PROBE_WAIT),
+                             "x", &ask, NULL, NULL),
+                     GR_EFAILED);
+    assert_non_null(strstr(gr_last_error()->text, "it ran"));
+    assert_non_null(strstr(gr_last_error()->text, "message_bytes_max"));
+    assert_true(gr_stepped_now(lab->stepped) - before_ms < 1000);
+}
+
 static void r36_the_nth_allocation_fails_while_a_node_and_a_client_start(void **state)
 {
     uint64_t nth = 0;
@@ -548,6 +595,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(c19_losing_its_gateway_fails_no_call_and_is_told, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(c19_closing_a_client_leaves_nothing_on_any_node, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(c07_a_polite_stop_loses_no_call_of_a_stateless_kind, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(c05_a_reply_that_is_too_large_fails_its_call_at_once, setup,
                                         teardown),
         cmocka_unit_test(r36_the_nth_allocation_fails_while_a_node_and_a_client_start),
     };

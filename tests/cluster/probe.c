@@ -122,14 +122,17 @@ static gr_err get(const void *methods, gr_grain *grain, const void *request, voi
 
 static gr_err fail(const void *methods, gr_grain *grain, const void *request, void *reply)
 {
+    const Probe__Ask *ask = request;
     Probe__Why why = PROBE__WHY__INIT;
 
     (void)methods;
     (void)reply;
+    if (ask->code != 0) {
+        return gr_fail((gr_err)ask->code, "as it was told");
+    }
     why.reason = (char *)(uintptr_t) "because it was asked to";
     return gr_grain_fail(grain, (gr_err)PROBE_WHY_CODE, &probe_why_type, &why,
-                         "no, said %s to %lld", gr_grain_identity(grain),
-                         (long long)((const Probe__Ask *)request)->number);
+                         "no, said %s to %lld", gr_grain_identity(grain), (long long)ask->number);
 }
 
 static gr_err crash(const void *methods, gr_grain *grain, const void *request, void *reply)
@@ -152,6 +155,8 @@ static gr_err panic(const void *methods, gr_grain *grain, const void *request, v
 static gr_err walk(const void *methods, gr_grain *grain, const void *request, void *reply)
 {
     const Probe__Ask *ask = request;
+    const gr_kind_info *kind =
+        strcmp(gr_grain_kind(grain), probe_open.name) == 0 ? &probe_open : &probe_kind;
     Probe__Ask next = PROBE__ASK__INIT;
     void *got = NULL;
     gr_err err = GR_OK;
@@ -165,8 +170,8 @@ static gr_err walk(const void *methods, gr_grain *grain, const void *request, vo
     next.n_path = ask->n_path - 1;
     err = wait_ms(world_of(methods)->sys, ask->wait_ms); /* only the first waits */
     if (err == GR_OK) {
-        err = gr_call(gr_grain_caller(grain), &probe_kind, probe_method_of(&probe_kind, PROBE_WALK),
-                      ask->path[0], &next, NULL, &got);
+        err = gr_call(gr_grain_caller(grain), kind, probe_method_of(kind, PROBE_WALK), ask->path[0],
+                      &next, NULL, &got);
     }
     if (err == GR_OK) {
         (void)tell(reply, grain, ((const Probe__Tell *)got)->number + 1);
@@ -212,6 +217,8 @@ static gr_err send(const void *methods, gr_grain *grain, const void *request, vo
 static gr_err wait_for(const void *methods, gr_grain *grain, const void *request, void *reply)
 {
     const Probe__Ask *ask = request;
+    Probe__Tell *out = NULL;
+    char *text = NULL;
     gr_err err = GR_OK;
 
     enter(methods, grain, ask->number);
@@ -219,7 +226,13 @@ static gr_err wait_for(const void *methods, gr_grain *grain, const void *request
     if (gr_grain_cancelled(grain)) {
         atomic_fetch_add(&world_of(methods)->cancelled, 1);
     }
-    (void)tell(reply, grain, ask->number);
+    if (ask->reply_bytes > 0) {
+        text = gr_grain_alloc(grain, ask->reply_bytes + 1);
+        memset(text, 'x', ask->reply_bytes);
+        text[ask->reply_bytes] = '\0';
+    }
+    out = tell(reply, grain, ask->number);
+    out->text = text == NULL ? out->text : text;
     return leave(methods, grain, err);
 }
 
@@ -259,10 +272,7 @@ static gr_err activated(const void *methods, gr_grain *grain)
         return gr_fail((gr_err)PROBE_WHY_CODE, "%s will not get up", gr_grain_identity(grain));
     }
     atomic_fetch_add(&world->activated, 1);
-    if (world->on_activated != NULL) {
-        world->on_activated(world->arg, grain);
-    }
-    return GR_OK;
+    return world->on_activated == NULL ? GR_OK : world->on_activated(world->arg, grain);
 }
 
 static void deactivating(const void *methods, gr_grain *grain, gr_deactivation reason)
@@ -278,6 +288,7 @@ static void timer(const void *methods, gr_grain *grain, uint64_t number)
     (void)number;
     data->sum++;
     atomic_fetch_add(&world_of(methods)->ticks, 1);
+    (void)wait_ms(world_of(methods)->sys, (uint32_t)atomic_load(&world_of(methods)->tick_ms));
 }
 
 /* ---- the kinds */

@@ -22,6 +22,7 @@ typedef struct probe_world {
     atomic_int activated;
     atomic_int deactivated[PROBE_REASONS]; /* by reason */
     atomic_int ticks;
+    atomic_int tick_ms; /* how long a tick waits */
     atomic_int notes;
     atomic_int calls;
     atomic_int fail_activations; /* so many of the next first hooks fail */
@@ -31,7 +32,7 @@ typedef struct probe_world {
     /* Seen by a simulation; may be NULL. */
     void *arg;
     void (*on_turn)(void *arg, gr_grain *grain, int64_t number, bool begins);
-    void (*on_activated)(void *arg, gr_grain *grain);
+    gr_err (*on_activated)(void *arg, gr_grain *grain);
 } probe_world;
 
 /* What an activation keeps. */

@@ -168,7 +168,7 @@ static int world_index(sim *s, const probe_world *world)
     return (int)(world - s->lab.worlds);
 }
 
-static void on_activated(void *arg, gr_grain *turn)
+static gr_err on_activated(void *arg, gr_grain *turn)
 {
     sim *s = now_running;
     int world = world_index(s, arg);
@@ -176,7 +176,7 @@ static void on_activated(void *arg, gr_grain *turn)
     gri_activation *before = NULL;
 
     if (index < 0) {
-        return;
+        return GR_OK;
     }
     before = s->grains[index].activation[world];
     if (before != NULL && before->state != GRI_ACTIVATION_GONE &&
@@ -186,6 +186,7 @@ static void on_activated(void *arg, gr_grain *turn)
     (void)gri_activation_unref(before);
     s->grains[index].activation[world] = gri_activation_ref(turn->live->activation);
     s->grains[index].sum[world] = 0;
+    return GR_OK;
 }
 
 static void on_turn(void *arg, gr_grain *turn, int64_t number, bool begins)

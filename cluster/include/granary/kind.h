@@ -109,9 +109,14 @@ typedef struct gr_call_options {
  *          it lives until the method returns, and gr_reply_free() does nothing.
  * Errors:  the method's own error; GR_ENOTRUN it did not run (the detail says why); GR_EUNKNOWN it
  *          may have run; GR_EBUSY refused as overload until the deadline; GR_EDEADLOCK it would
- *          wait for itself, naming the cycle; GR_ENOKIND, GR_ENOMETHOD; GR_EINVAL a bad identity;
- *          GR_ETIMEDOUT is never returned: a call that ran out of time is GR_ENOTRUN or
- *          GR_EUNKNOWN.
+ *          wait for itself, naming the cycle, here or further down; GR_ENOKIND, GR_ENOMETHOD,
+ *          GR_EDECODE, GR_ETOOBIG it was refused for good; GR_EINVAL a bad identity; GR_EFAILED
+ *          the method crashed, or its reply is too large to send. GR_ETIMEDOUT is never returned:
+ *          a call that ran out of time is GR_ENOTRUN or GR_EUNKNOWN.
+ *          What says how a call ended is only ever said of this call: a method that fails with one
+ *          of GR_ENOTRUN, GR_EUNKNOWN, GR_EBUSY, GR_ENOKIND, GR_ENOMETHOD, GR_ETIMEDOUT,
+ *          GR_ESTOPPED, GR_EDECODE or GR_ETOOBIG, because it hands on what a call of its own came
+ *          to, is GR_EFAILED here, with that code's name in the text.
  * Thread:  any; on a fiber the fiber waits. A grain's caller only inside that grain's methods and
  *          hooks.
  * Units:   milliseconds.
@@ -148,7 +153,9 @@ GR_API GR_MUST_CHECK gr_err gr_call_await(gr_caller *caller, gr_future *future,
 
 /**
  * Calls without an answer: sent at most once, lost if its node is. In a grain it leaves at the end
- * of the turn.
+ * of the turn. It keeps its place among the caller's calls to that grain, except while the grain
+ * moves to another node: one that had reached the old node follows from there, and a later one may
+ * be faster. Nobody waits for its outcome; where that matters, use a call with an answer.
  *
  * Owns:    `request` stays yours.
  * Errors:  GR_EINVAL, GR_ENOMEM, GR_EFULL, GR_ENOKIND, GR_ESTOPPED. GR_OK means sent or queued, not
