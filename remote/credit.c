@@ -1,6 +1,7 @@
 /*
- * Senders that wait for credit, in turn: in a handler the fiber waits, elsewhere the thread, both
- * through a future. Whoever brings credit takes it on behalf of the first in the row and wakes it.
+ * Credit: what the peer has granted, as long as it also acknowledges; and senders that wait for it, in
+ * turn: in a handler the fiber waits, elsewhere the thread, both through a future. Whoever brings
+ * credit takes it on behalf of the first in the row and wakes it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -57,6 +58,12 @@ static gr_err outcome_locked(gri_session *session, struct gri_waiter *waiter, gr
     return waited == GR_ETIMEDOUT || waited == GR_OK ? GR_EFULL : waited;
 }
 
+bool gri_credit_take_locked(gri_session *session, uint64_t charge)
+{
+    return session->outbox.held_bytes <= session->remote->held_bytes_max &&
+           gri_window_take(&session->window, charge);
+}
+
 gr_err gri_credit_wait_locked(gri_session *session, uint64_t charge, int64_t deadline_ms)
 {
     gr_system *sys = session->remote->sys;
@@ -79,7 +86,7 @@ gr_err gri_credit_wait_locked(gri_session *session, uint64_t charge, int64_t dea
         err = GR_EUNREACHABLE;
     }
     if (err == GR_OK &&
-        (!TAILQ_EMPTY(&session->waiters) || !gri_window_take(&session->window, charge))) {
+        (!TAILQ_EMPTY(&session->waiters) || !gri_credit_take_locked(session, charge))) {
         TAILQ_INSERT_TAIL(&session->waiters, &waiter, next);
         pthread_mutex_unlock(&session->lock);
         err = gr_await(waiter.future, left_ms, &reply);
@@ -106,7 +113,7 @@ void gri_credit_granted(gri_session *session)
         future = NULL;
         pthread_mutex_lock(&session->lock);
         waiter = TAILQ_FIRST(&session->waiters);
-        if (waiter != NULL && gri_window_take(&session->window, waiter->charge)) {
+        if (waiter != NULL && gri_credit_take_locked(session, waiter->charge)) {
             take_out_locked(session, waiter, GRANTED, &future, &message);
         }
         pthread_mutex_unlock(&session->lock);

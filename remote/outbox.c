@@ -75,6 +75,12 @@ void gri_outbox_trim(gri_outbox *outbox)
 
 /* ---- filling ---- */
 
+/* What it takes of memory, which for small frames is far more than what travels. */
+static size_t held_by(const gri_chunk *chunk)
+{
+    return sizeof(*chunk) + chunk->room;
+}
+
 static gri_chunk *new_chunk(gri_outbox *outbox)
 {
     gri_chunk *chunk = TAILQ_FIRST(&outbox->spare);
@@ -91,12 +97,13 @@ static gri_chunk *new_chunk(gri_outbox *outbox)
     chunk->seq = 0;
     chunk->count = 0;
     chunk->bytes = GRI_FRAME_BYTES;
+    outbox->held_bytes += held_by(chunk);
     return chunk;
 }
 
 static void recycle(gri_outbox *outbox, gri_chunk *chunk)
 {
-    outbox->held_bytes -= chunk->bytes - GRI_FRAME_BYTES;
+    outbox->held_bytes -= held_by(chunk);
     if (outbox->spare_count < SPARE_MAX) {
         TAILQ_INSERT_HEAD(&outbox->spare, chunk, next);
         outbox->spare_count++;
@@ -106,7 +113,7 @@ static void recycle(gri_outbox *outbox, gri_chunk *chunk)
 }
 
 /* Doubles, so that a frame of one small message stays small while it waits for its ack. */
-static bool chunk_room(gri_chunk *chunk, size_t bytes)
+static bool chunk_room(gri_outbox *outbox, gri_chunk *chunk, size_t bytes)
 {
     size_t room = chunk->room == 0 ? CHUNK_BYTES_MIN : chunk->room;
     uint8_t *data = NULL;
@@ -114,13 +121,17 @@ static bool chunk_room(gri_chunk *chunk, size_t bytes)
     while (room < bytes) {
         room *= 2;
     }
-    if (room == chunk->room) {
+    if (room > (size_t)FULL_BYTES && bytes <= (size_t)FULL_BYTES) {
+        room = FULL_BYTES;
+    }
+    if (room <= chunk->room) {
         return true;
     }
     data = gri_realloc(chunk->data, room);
     if (data == NULL) {
         return false;
     }
+    outbox->held_bytes += room - chunk->room;
     chunk->data = data;
     chunk->room = room;
     return true;
@@ -133,12 +144,11 @@ static uint8_t *chunk_add(gri_outbox *outbox, gri_chunk *chunk, const gri_envelo
     size_t bytes = chunk->bytes + head_bytes + envelope->bytes;
     uint8_t *at = NULL;
 
-    if (!chunk_room(chunk, bytes)) {
+    if (!chunk_room(outbox, chunk, bytes)) {
         return NULL;
     }
     at = chunk->data + chunk->bytes;
     gri_envelope_put(envelope, at);
-    outbox->held_bytes += bytes - chunk->bytes;
     chunk->bytes = bytes;
     chunk->count++;
     return at + head_bytes;
@@ -160,7 +170,7 @@ uint8_t *gri_outbox_add(gri_outbox *outbox, gri_lane lane, const gri_envelope *e
     at = chunk_add(outbox, chunk, envelope);
     if (fresh != NULL) {
         if (at == NULL) {
-            free_chunk(fresh);
+            recycle(outbox, fresh);
         } else {
             TAILQ_INSERT_TAIL(&outbox->lanes[lane], fresh, next);
             outbox->user_made += lane == GRI_LANE_USER;
@@ -236,7 +246,7 @@ static gri_chunk *chunk_of_parcels(gri_outbox *outbox)
     while (parcel_may_go(outbox) && add_from_parcel(outbox, chunk)) {
     }
     if (chunk->count == 0) {
-        free_chunk(chunk);
+        recycle(outbox, chunk);
         return NULL;
     }
     return chunk;

@@ -42,7 +42,7 @@ typedef struct gri_outbox {
     gri_chunk *pinned;      /* the network reads it at this moment */
     uint64_t last_seq;
     uint64_t acked;
-    size_t held_bytes;
+    size_t held_bytes; /* memory of all that is not acknowledged, sent or not */
     struct gri_chunks spare;
     unsigned spare_count;
 } gri_outbox;

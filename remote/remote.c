@@ -326,6 +326,10 @@ static gr_err check_options(const gr_remote_options *options)
         return GRI_FAIL(GR_EINVAL, "message_bytes_max is at most %u, and times are not negative",
                         UINT32_MAX / 2);
     }
+    if (options->held_bytes_max != 0 && options->held_bytes_max < GR_HELD_BYTES_MIN) {
+        return GRI_FAIL(GR_EINVAL, "held_bytes_max %zu: at least %d", options->held_bytes_max,
+                        GR_HELD_BYTES_MIN);
+    }
     if (options->transport != NULL && options->transport->version != GR_TRANSPORT_VERSION) {
         return GRI_FAIL(GR_EINVAL, "a transport of version %u, version %d is needed",
                         options->transport->version, GR_TRANSPORT_VERSION);
@@ -351,6 +355,8 @@ static gr_err take_options(gr_remote *remote, const gr_remote_options *options)
         options->window_messages == 0 ? GR_WINDOW_MESSAGES_DEFAULT : options->window_messages;
     remote->window_bytes =
         options->window_bytes == 0 ? GR_WINDOW_BYTES_DEFAULT : options->window_bytes;
+    remote->held_bytes_max =
+        options->held_bytes_max == 0 ? GR_HELD_BYTES_DEFAULT : options->held_bytes_max;
     remote->session_timeout_ms =
         options->session_timeout_ms == 0 ? SESSION_TIMEOUT_MS : options->session_timeout_ms;
     remote->heartbeat_ms = options->heartbeat_ms == 0 ? HEARTBEAT_MS : options->heartbeat_ms;

@@ -60,6 +60,7 @@ struct gr_remote {
     uint32_t message_bytes_max;
     uint32_t window_messages;
     uint64_t window_bytes;
+    size_t held_bytes_max;
     int64_t session_timeout_ms, heartbeat_ms, dead_after_ms;
     const gr_transport_ops *ops;
     gr_transport *transport;

@@ -13,10 +13,8 @@
 #include <gri/mem.h>
 
 enum {
-    HELD_BYTES_MAX =
-        64 * 1024 * 1024, /* of a session; answers take no credit, so they are bounded here */
-    PRUNE_MIN = 1024,     /* requests without an answer before dead ones are looked for */
-    OWED_FOR_S = 300      /* a request from there that nobody answered for so long never is */
+    PRUNE_MIN = 1024, /* requests without an answer before dead ones are looked for */
+    OWED_FOR_S = 300  /* a request from there that nobody answered for so long never is */
 };
 
 /* A message on its way into the outbox. */
@@ -62,8 +60,8 @@ static gr_err measure(gri_session *session, const gr_msg *msg, packing *item)
     }
     if (bytes == SIZE_MAX) {
         return GRI_FAIL(GR_EINVAL,
-                        "a message of type %s cannot leave its process: it has no codec, or lacks "
-                        "a required field",
+                        "a message of type %s cannot leave its process: it has no codec, lacks a "
+                        "required field, or is nested too deep",
                         item->type->name);
     }
     if (bytes > limit) {
@@ -242,15 +240,21 @@ static gr_err admit_locked(gri_session *session, packing *item, int64_t deadline
     }
     item->answers = !item->request && gri_pid_table_take(&session->owed, item->to);
     if (item->answers) {
-        return session->outbox.held_bytes > HELD_BYTES_MAX ? GR_EBUSY : GR_OK;
+        return session->outbox.held_bytes > session->remote->held_bytes_max ? GR_EBUSY : GR_OK;
     }
-    if (TAILQ_EMPTY(&session->waiters) && gri_window_take(&session->window, charge_of(item))) {
+    if (TAILQ_EMPTY(&session->waiters) && gri_credit_take_locked(session, charge_of(item))) {
         return GR_OK;
     }
     if (deadline_ms == 0) {
         return GR_EFULL;
     }
     return gri_credit_wait_locked(session, charge_of(item), deadline_ms);
+}
+
+/* What takes no credit finds its end here, when a peer acknowledges nothing. */
+static bool is_overfull_locked(const gri_session *session)
+{
+    return session->outbox.held_bytes / 2 > session->remote->held_bytes_max;
 }
 
 /* In place of an answer that cannot be sent: a small one that says so. The request has run, so its
@@ -263,7 +267,9 @@ static void answer_unknown_locked(gri_session *session, gr_pid to, gr_err why)
     (void)snprintf(unknown.text, sizeof(unknown.text),
                    "answered, but the answer could not be sent: %s", gr_err_text(why));
     item.bytes = (uint32_t)gri_error_bytes(&unknown);
-    (void)put_locked(session, &item); /* without memory for it the asker has its time-out */
+    if (!is_overfull_locked(session)) {
+        (void)put_locked(session, &item); /* without memory for it the asker has its time-out */
+    }
 }
 
 gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64_t deadline_ms,
@@ -357,8 +363,7 @@ gr_err gri_session_signal(gri_session *session, const gr_signal *signal)
     pthread_mutex_lock(&session->lock);
     if (session->state == GRI_SESSION_ENDED) {
         err = GR_EUNREACHABLE;
-    } else if (signal->kind != GR_SIGNAL_TERMINATED &&
-               session->outbox.held_bytes > 2 * (size_t)HELD_BYTES_MAX) {
+    } else if (signal->kind != GR_SIGNAL_TERMINATED && is_overfull_locked(session)) {
         err = GR_EFULL; /* of news of ends there are no more than watches */
     } else if (!note_signal_locked(session, signal) || !put_signal_locked(session, signal)) {
         err = GR_ENOMEM;

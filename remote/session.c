@@ -168,12 +168,18 @@ void gri_session_pump(gri_session *session)
 
 void gri_session_sent(gri_session *session, gri_link *link)
 {
+    bool waiters = false;
+
     pthread_mutex_lock(&session->lock);
     if (session->link == link) {
         gri_outbox_sent(&session->outbox);
+        waiters = !TAILQ_EMPTY(&session->waiters); /* for what was kept, too */
     }
     give_token(link);
     pthread_mutex_unlock(&session->lock);
+    if (waiters) {
+        gri_credit_granted(session);
+    }
     gri_session_pump(session);
 }
 
@@ -243,8 +249,8 @@ bool gri_session_attach(gri_session *session, gri_link *link, uint64_t received)
         /* Before anybody may send on the link: what was sent, and what is heard, is the session's from now on. release:
          * the receiving thread sees the session as it is now */
         atomic_store_explicit(&link->session, gri_session_ref(session), memory_order_release);
-        session->window.messages_max = hello->window_messages;
-        session->window.bytes_max = hello->window_bytes;
+        gri_window_limit(&session->window, hello->window_messages, hello->window_bytes,
+                         remote->held_bytes_max);
         session->state = GRI_SESSION_UP;
         session->link = gri_link_ref(link);
         session->beat_due = true; /* the first frame tells the other side that this one is open */

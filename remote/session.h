@@ -112,7 +112,10 @@ void gri_session_say_goodbye(gri_session *session);
 /* inbox.c: one frame, in the link's receiving thread. False: the link must not go on. */
 bool gri_session_receive(gri_session *session, gri_link *link, const uint8_t *bytes, size_t count);
 
-/* credit.c: senders that wait. */
+/* credit.c: who may send a message now, and senders that wait. */
+/* Takes the peer's credit for a message, unless too much is kept here that it has not acknowledged:
+ * what it grants without acknowledging does not count. */
+bool gri_credit_take_locked(gri_session *session, uint64_t charge);
 /* With the lock, which is given up while waiting. GR_OK: the credit is taken. GR_EFULL: there was none in time;
  * GR_EUNREACHABLE: the session has ended; or what ended the wait. */
 gr_err gri_credit_wait_locked(gri_session *session, uint64_t charge, int64_t deadline_ms);

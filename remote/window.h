@@ -16,6 +16,14 @@ typedef struct gri_window {
     uint64_t released_messages, released_bytes;
 } gri_window; /* Invariant: released <= taken. */
 
+/* What the peer says it has room for, as far as we believe it: it may say anything. */
+static inline void gri_window_limit(gri_window *window, uint64_t messages, uint64_t bytes,
+                                    uint64_t bytes_believed)
+{
+    window->messages_max = messages;
+    window->bytes_max = bytes < bytes_believed ? bytes : bytes_believed;
+}
+
 /* Takes credit for one message. One that is larger than the whole window goes when nothing else is
  * in use. */
 static inline bool gri_window_take(gri_window *window, uint64_t bytes)

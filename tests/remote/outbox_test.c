@@ -229,6 +229,43 @@ static void the_window_lets_through_what_is_free_and_one_that_is_too_large_alone
     assert_true(gri_window_take(&window, 1));
 }
 
+static void a_window_larger_than_can_be_is_not_believed(void **state)
+{
+    gri_window window = {.messages_max = 0};
+
+    (void)state;
+    gri_window_limit(&window, UINT32_MAX, (uint64_t)1 << 63, 1000);
+    assert_true(gri_window_take(&window, 900));
+    assert_false(gri_window_take(&window, 101));
+    assert_true(gri_window_take(&window, 100));
+    gri_window_limit(&window, 3, 500, 1000);
+    assert_int_equal(window.bytes_max, 500);
+}
+
+/* Frames of one small message take far more memory than they travel with: that is what counts. */
+static void what_is_held_is_the_memory_and_goes_with_the_acknowledgement(void **state)
+{
+    gri_outbox outbox;
+    gri_envelope envelope = {.kind = GRI_ENVELOPE_MESSAGE, .type = 1, .bytes = 8, .slot = 20};
+
+    (void)state;
+    gri_outbox_init(&outbox);
+    for (int i = 0; i < 100; i++) {
+        uint8_t *at = gri_outbox_add(&outbox, GRI_LANE_USER, &envelope);
+
+        assert_non_null(at);
+        memset(at, 0, 8);
+        assert_non_null(gri_outbox_next(&outbox));
+        gri_outbox_sent(&outbox);
+    }
+    assert_in_range(outbox.held_bytes, 100 * 1024, 200 * 1024);
+    assert_true(gri_outbox_ack(&outbox, 50));
+    assert_in_range(outbox.held_bytes, 50 * 1024, 100 * 1024);
+    assert_true(gri_outbox_ack(&outbox, 100));
+    assert_int_equal(outbox.held_bytes, 0);
+    gri_outbox_fini(&outbox);
+}
+
 static bool is_even(void *arg, const gri_pid_entry *entry)
 {
     (void)arg;
@@ -282,6 +319,8 @@ int main(void)
         cmocka_unit_test(an_ack_that_comes_while_the_network_reads_waits_for_it),
         cmocka_unit_test(each_allocation_may_fail_and_nothing_is_lost_by_it),
         cmocka_unit_test(the_window_lets_through_what_is_free_and_one_that_is_too_large_alone),
+        cmocka_unit_test(a_window_larger_than_can_be_is_not_believed),
+        cmocka_unit_test(what_is_held_is_the_memory_and_goes_with_the_acknowledgement),
         cmocka_unit_test(the_table_of_pids_agrees_with_a_model),
     };
 

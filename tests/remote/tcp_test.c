@@ -13,6 +13,7 @@
 #include "frame.h"
 #include "handshake.h"
 #include "proxy.h"
+#include "session.h"
 #include "world.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -544,6 +545,91 @@ static void m04_a_slow_peer_slows_its_senders_and_nobody_else(void **state)
     world_free(in);
 }
 
+/* A peer by hand that gives back every message at once, and acknowledges only when it is told to. */
+typedef struct granter {
+    pthread_t thread;
+    int fd;
+    atomic_bool acknowledge;
+} granter;
+
+/* The charges of the messages in a frame. */
+static void count_messages(gri_reader *reader, gri_frame *io_beat)
+{
+    gri_envelope envelope;
+
+    while (reader->left > 0 && gri_envelope_read(reader, &envelope)) {
+        if (envelope.kind == GRI_ENVELOPE_MESSAGE) {
+            io_beat->released_messages++;
+            io_beat->released_bytes += envelope.bytes + GRI_CHARGE_BYTES;
+        }
+    }
+}
+
+static void *grant_everything(void *arg)
+{
+    static uint8_t bytes[GRI_FRAME_BYTES_MAX];
+    granter *it = arg;
+    gri_frame beat = {.kind = GRI_FRAME_BEAT};
+    uint64_t last = 0;
+    size_t count = 0;
+
+    while ((count = raw_receive(it->fd, bytes, sizeof(bytes))) > 0) {
+        gri_reader reader = gri_reader_of(bytes, count);
+        gri_frame frame;
+        uint8_t version = 0, out[GRI_FRAME_BYTES];
+
+        assert_true(gri_frame_read(&reader, &frame, &version));
+        if (frame.kind == GRI_FRAME_GOODBYE) {
+            (void)shutdown(it->fd, SHUT_RDWR);
+            return NULL;
+        }
+        last = frame.kind == GRI_FRAME_DATA ? frame.seq : last;
+        count_messages(&reader, &beat);
+        beat.ack = atomic_load_explicit(&it->acknowledge, memory_order_relaxed) ? last : 0;
+        gri_frame_put(&beat, out);
+        raw_send(it->fd, out, sizeof(out));
+    }
+    return NULL;
+}
+
+static void m04_who_grants_without_acknowledging_is_not_sent_more_than_we_may_keep(void **state)
+{
+    enum { BODY = 900, KEPT_MAX = GR_HELD_BYTES_MIN / BODY };
+    world *in = world_threads();
+    gri_hello hello = stranger_hello();
+    granter stranger = {.acknowledge = false};
+    gr_pid there = {hello.node, 20, 1};
+    gri_frame beat = {.kind = GRI_FRAME_BEAT};
+    uint8_t bytes[GRI_FRAME_BYTES];
+    uint64_t node = 0;
+    gr_err err = GR_OK;
+    unsigned sent = 0;
+
+    (void)state;
+    hello.window_messages = UINT32_MAX;
+    hello.window_bytes = (uint64_t)1 << 63;
+    world_start(in, 0, &(gr_remote_options){.held_bytes_max = GR_HELD_BYTES_MIN});
+    stranger.fd = raw_session(gr_remote_address(in->peers[0].remote), &hello, &node);
+    gri_frame_put(&beat, bytes);
+    raw_send(stranger.fd, bytes, sizeof(bytes)); /* the first frame: now it may be sent data */
+    assert_int_equal(pthread_create(&stranger.thread, NULL, grant_everything, &stranger), 0);
+    while (err == GR_OK) {
+        err = gr_send_wait(in->peers[0].sys, there, note_new(0, ++sent, BODY), 300);
+        assert_true(sent < 4 * KEPT_MAX);
+    }
+    assert_int_equal(err, GR_EFULL);
+    assert_in_range(sent, KEPT_MAX / 4, KEPT_MAX + 100);
+    atomic_store_explicit(&stranger.acknowledge, true,
+                          memory_order_relaxed); /* with the next beat */
+    for (unsigned k = 0; k < 4 * KEPT_MAX; k++) {
+        assert_int_equal(gr_send_wait(in->peers[0].sys, there, note_new(0, ++sent, BODY), WAIT_MS),
+                         GR_OK);
+    }
+    world_free(in);
+    assert_int_equal(pthread_join(stranger.thread, NULL), 0);
+    close(stranger.fd);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -551,6 +637,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(m02_order_holds_over_ten_reconnects_and_nothing_is_lost_or_doubled),
         cmocka_unit_test(m02_two_nodes_that_dial_each_other_at_once_lose_nothing),
         cmocka_unit_test(m04_a_slow_peer_slows_its_senders_and_nobody_else),
+        cmocka_unit_test(m04_who_grants_without_acknowledging_is_not_sent_more_than_we_may_keep),
         cmocka_unit_test(m06_every_one_of_a_hundred_fresh_connects_is_quick),
         cmocka_unit_test(m06_whoever_connects_while_it_stops_is_told_so),
         cmocka_unit_test(m10_any_bytes_after_the_greeting_harm_nobody),

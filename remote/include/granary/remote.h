@@ -24,7 +24,9 @@ enum {
     GR_ADDRESS_BYTES_MAX = 256,
     GR_MESSAGE_BYTES_MAX_DEFAULT = 4 * 1024 * 1024,
     GR_WINDOW_MESSAGES_DEFAULT = 8192,
-    GR_WINDOW_BYTES_DEFAULT = 8 * 1024 * 1024
+    GR_WINDOW_BYTES_DEFAULT = 8 * 1024 * 1024,
+    GR_HELD_BYTES_DEFAULT = 64 * 1024 * 1024,
+    GR_HELD_BYTES_MIN = 1024 * 1024
 };
 
 /** Zero in a field means its default. Strings are copied. */
@@ -37,6 +39,8 @@ typedef struct gr_remote_options {
     size_t message_bytes_max; /* a larger message is refused at its sender */
     uint32_t window_messages; /* what a peer may have in use here, at most */
     size_t window_bytes;
+    size_t held_bytes_max; /* what is kept for a peer until it acknowledges; a larger window than this
+                              is not believed; at least GR_HELD_BYTES_MIN */
     int64_t session_timeout_ms; /* a peer unreachable for longer is lost; default 10000 */
     int64_t heartbeat_ms;       /* when idle; default 1000 */
     int64_t dead_after_ms;      /* a connection silent for longer is given up; default 4000 */
