@@ -233,8 +233,10 @@ static bool put_locked(gri_session *session, packing *item)
 }
 
 /* Credit, or the right to go without. */
-static gr_err admit_locked(gri_session *session, packing *item, int64_t deadline_ms)
+static gr_err admit_locked(gri_session *session, packing *item, gr_msg *msg, int64_t deadline_ms)
 {
+    gri_credit_use use = {msg, item->packed};
+
     if (session->state == GRI_SESSION_ENDED) {
         return GR_EUNREACHABLE;
     }
@@ -248,7 +250,7 @@ static gr_err admit_locked(gri_session *session, packing *item, int64_t deadline
     if (deadline_ms == 0) {
         return GR_EFULL;
     }
-    return gri_credit_wait_locked(session, charge_of(item), deadline_ms);
+    return gri_credit_wait_locked(session, charge_of(item), deadline_ms, &use);
 }
 
 /* What takes no credit finds its end here, when a peer acknowledges nothing. */
@@ -284,7 +286,7 @@ gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64
     if (err != GR_OK) {
         item.answers = !*out_again && !item.request && gri_pid_table_take(&session->owed, to);
     } else {
-        err = admit_locked(session, &item, deadline_ms);
+        err = admit_locked(session, &item, take_msg, deadline_ms);
         if (err == GR_OK && !put_locked(session, &item)) {
             err = GR_ENOMEM;
             if (!item.answers) {

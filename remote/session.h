@@ -116,9 +116,17 @@ bool gri_session_receive(gri_session *session, gri_link *link, const uint8_t *by
 /* Takes the peer's credit for a message, unless too much is kept here that it has not acknowledged:
  * what it grants without acknowledging does not count. */
 bool gri_credit_take_locked(gri_session *session, uint64_t charge);
+/* What a sender holds while it waits, besides a reference to the session: it stays the sender's, and
+ * is let go of for it when its fiber is gone in a simulated crash. */
+typedef struct gri_credit_use {
+    gr_msg *msg;
+    uint8_t *packed;
+} gri_credit_use;
+
 /* With the lock, which is given up while waiting. GR_OK: the credit is taken. GR_EFULL: there was none in time;
  * GR_EUNREACHABLE: the session has ended; or what ended the wait. */
-gr_err gri_credit_wait_locked(gri_session *session, uint64_t charge, int64_t deadline_ms);
+gr_err gri_credit_wait_locked(gri_session *session, uint64_t charge, int64_t deadline_ms,
+                              const gri_credit_use *use);
 /* Hands new credit to those who wait; without the lock. */
 void gri_credit_granted(gri_session *session);
 /* With no lock: tells all who wait that the session has ended. */

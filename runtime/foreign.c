@@ -42,7 +42,8 @@ static bool is_unused(void *arg)
 void gr_system_set_foreign(gr_system *sys, const gr_foreign_ops *ops, void *self)
 {
     /* Sequentially consistent: see gri_foreign_enter(). */
-    if (atomic_exchange_explicit(&sys->foreign, NULL, memory_order_seq_cst) != NULL) {
+    if (atomic_exchange_explicit(&sys->foreign, NULL, memory_order_seq_cst) != NULL &&
+        !sys->killed) { /* the fibers of a killed one never come out again */
         if (sys->stepped != NULL) {
             (void)gri_stepped_pump(sys->stepped, sys, is_unused, sys, INT64_MAX);
         }

@@ -363,6 +363,44 @@ static void m04_a_sender_that_waits_gives_up_at_its_deadline_or_with_the_session
     world_free(in);
 }
 
+static gr_err send_waiting(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    const gr_pid *to = state;
+    const Note__Note *note = gr_msg_read(msg, &note_type);
+
+    return gr_send_wait(gr_context_system(ctx), *to, note_new(0, note->number, note->body.len),
+                        GR_FOREVER);
+}
+
+/* Several wait, one of them with a payload that was packed apart; their fibers go with the crash. */
+static void m04_a_crash_of_a_system_whose_handlers_wait_for_credit_leaves_nothing(void **state)
+{
+    world *in = world_stepped(1);
+    book there = {.keep = 64};
+    gr_props props = {.receive = send_waiting, .arg = &there.pid};
+    gr_pid senders[3];
+
+    (void)state;
+    world_start(in, 0, NULL);
+    world_start(in, 1, &(gr_remote_options){.window_messages = 5});
+    world_introduce(in, 0, 1);
+    book_open(in, 1, &there);
+    send_notes(in, 0, there.pid, 0, 1, 1, 0);
+    WORLD_UNTIL(in, 1000, there.notes == 1);
+    send_notes(in, 0, there.pid, 0, 2, 4, 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_int_equal(gr_spawn(in->peers[0].sys, &props, NULL, &senders[i]), GR_OK);
+        assert_int_equal(
+            gr_send(in->peers[0].sys, senders[i], note_new(0, 6 + i, i == 1 ? 100000 : 10)), GR_OK);
+    }
+    world_run(in, 100);
+    world_stop(in, 0, true);
+    book_drop_held(&there);
+    WORLD_UNTIL(in, 15000, in->peers[1].losts == 1);
+    assert_int_equal(there.notes, 5);
+    world_free(in);
+}
+
 /* ---- m5 ---- */
 
 static void m05_a_short_break_goes_on_and_a_long_one_begins_anew_on_both_sides(void **state)
@@ -1022,6 +1060,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(m04_answers_come_although_requests_have_used_up_the_window),
         cmocka_unit_test(m04_a_sender_that_waits_gives_up_at_its_deadline_or_with_the_session),
         cmocka_unit_test(m05_a_short_break_goes_on_and_a_long_one_begins_anew_on_both_sides),
+        cmocka_unit_test(m04_a_crash_of_a_system_whose_handlers_wait_for_credit_leaves_nothing),
         cmocka_unit_test(m05_one_side_gives_up_and_the_other_learns_of_it_when_they_meet),
         cmocka_unit_test(m05_a_one_way_partition_is_noticed_by_both_sides),
         cmocka_unit_test(m06_connecting_to_nobody_retries_ever_slower_and_ends_in_dead_letters),
