@@ -654,6 +654,9 @@ static void handle_message(gri_actor *actor, gr_msg *msg)
         (void)gr_msg_unref(msg);
         return;
     }
+    if (msg->extra != NULL) {
+        gri_timer_tick_taken(msg);
+    }
     gri_context_run_receive(actor, msg);
 }
 

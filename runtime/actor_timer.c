@@ -1,5 +1,6 @@
 /*
- * Timers of an actor: alarms that send it a message, and that end with it.
+ * Timers of an actor: alarms that send it a message, and that end with it. A repeating timer has at most one tick waiting in
+ * the mailbox: an actor that is slow, or a process that was stopped for a while, is not met by all the ticks it has missed.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -19,17 +20,93 @@ struct gri_actor_timer {
     int64_t period_ms;
     atomic_bool over; /* it has fired for the last time */
     gr_alarm alarm;
+    atomic_uint refs;      /* the actor's list, and each tick that is not freed */
+    gr_origin origin;      /* of the ticks of a repeating timer; their `bytes` are their numbers */
+    atomic_size_t waiting; /* the number of the tick that nobody has taken yet, or 0 */
+    size_t ticks;          /* sent; only where alarms fire */
 };
+
+static struct gri_actor_timer *timer_of(gr_origin *origin)
+{
+    return (struct gri_actor_timer *)((char *)origin - offsetof(struct gri_actor_timer, origin));
+}
+
+static void unref(struct gri_actor_timer *timer)
+{
+    /* Release: what this holder did comes first; acquire: the last one sees all of it. */
+    if (atomic_fetch_sub_explicit(&timer->refs, 1, memory_order_acq_rel) == 1) {
+        (void)gr_msg_unref(timer->msg);
+        gri_free(timer);
+    }
+}
+
+static void waits_no_more(struct gri_actor_timer *timer, size_t tick)
+{
+    /* Relaxed: a number; a later tick stays. */
+    (void)atomic_compare_exchange_strong_explicit(&timer->waiting, &tick, 0, memory_order_relaxed,
+                                                  memory_order_relaxed);
+}
+
+/* A tick has been freed, handled or not; in any thread. */
+static void on_released(gr_origin *origin, size_t tick)
+{
+    struct gri_actor_timer *timer = timer_of(origin);
+
+    waits_no_more(timer, tick);
+    unref(timer);
+}
+
+void gri_timer_tick_taken(const gr_msg *msg)
+{
+    const gri_msg_extra *extra = msg->extra;
+
+    if (extra->origin != NULL && extra->origin->released == on_released) {
+        waits_no_more(timer_of(extra->origin), extra->origin_bytes);
+    }
+}
+
+/* Sends a tick of a repeating timer, unless the last one still waits. */
+static void tick(struct gri_actor_timer *timer)
+{
+    gr_msg *msg = NULL;
+
+    /* Relaxed: a number; a tick that is taken at this moment may be missed. */
+    if (atomic_load_explicit(&timer->waiting, memory_order_relaxed) != 0) {
+        return;
+    }
+    msg =
+        gri_msg_for_queue(gr_msg_ref(timer->msg)); /* an envelope of its own: the timer holds it */
+    if (msg == NULL) {
+        return;
+    }
+    atomic_store_explicit(&timer->waiting, ++timer->ticks, memory_order_relaxed); /* a number */
+    (void)atomic_fetch_add_explicit(&timer->refs, 1,
+                                    memory_order_relaxed); /* the actor's list has one */
+    gr_msg_set_origin(msg, &timer->origin, timer->ticks);
+    (void)gr_send(timer->sys, timer->to, msg);
+}
+
+/* The first tick later than now on the grid of a repeating timer. */
+static int64_t next_tick_ms(const struct gri_actor_timer *timer, int64_t now_ms)
+{
+    int64_t at_ms = timer->at_ms;
+
+    if (now_ms > at_ms) {
+        at_ms += (now_ms - at_ms) / timer->period_ms * timer->period_ms;
+    }
+    return timer->period_ms > INT64_MAX - 1 - at_ms ? INT64_MAX - 1 : at_ms + timer->period_ms;
+}
 
 static void on_alarm(void *arg)
 {
     struct gri_actor_timer *timer = arg;
 
-    (void)gr_send(timer->sys, timer->to, gr_msg_ref(timer->msg));
     if (timer->period_ms > 0) {
-        timer->at_ms += timer->period_ms; /* from when it was due, not from now: no drift */
+        tick(timer);
+        timer->at_ms = next_tick_ms(timer, gr_system_now(timer->sys));
         gr_alarm_set(&timer->alarm, timer->at_ms);
     } else {
+        (void)gr_send(timer->sys, timer->to, gr_msg_ref(timer->msg));
         atomic_store_explicit(&timer->over, true,
                               memory_order_release); /* nothing of it is used here any more */
     }
@@ -38,8 +115,7 @@ static void on_alarm(void *arg)
 static void free_timer(struct gri_actor_timer *timer)
 {
     gr_alarm_fini(&timer->alarm);
-    (void)gr_msg_unref(timer->msg);
-    gri_free(timer);
+    unref(timer); /* ticks that wait keep it */
 }
 
 /* Frees those that have fired for the last time. */
@@ -83,7 +159,10 @@ gr_err gr_timer_start(gr_context *ctx, int64_t delay_ms, int64_t period_ms, gr_m
     timer->msg = msg;
     timer->at_ms = gri_deadline(sys, delay_ms);
     timer->period_ms = period_ms;
+    timer->origin.released = on_released;
     atomic_init(&timer->over, false);
+    atomic_init(&timer->refs, 1);
+    atomic_init(&timer->waiting, 0);
     gr_alarm_init(&timer->alarm, sys, on_alarm, timer);
     timer->next = extras->timers;
     extras->timers = timer;

@@ -369,6 +369,8 @@ void gri_watch_fini(gri_actor *actor);
 
 /* actor_timer.c */
 void gri_actor_timers_end(gri_actor *actor);
+/* A message with an extra is about to be handled: if it is a tick, the next one may come. */
+void gri_timer_tick_taken(const gr_msg *msg);
 
 /* room.c */
 void gri_room_serve(gri_actor *actor);

@@ -385,7 +385,7 @@ c12_a_node_with_another_lease_is_refused_unless_all_others_have_been_stopped(voi
 
 static void lost_answers_neither_fence_nor_lapse_a_node(void **state)
 {
-    member_lab *lab = cluster_of(10, 3);
+    member_lab *lab = cluster_of(14, 3);
     gr_memory_store_faults lossy = {
         .delay_max_ms = 20, .lose_request_per_10000 = 200, .lose_answer_per_10000 = 200};
     int i = 0;

@@ -17,12 +17,14 @@ typedef struct gr_timer_id {
 
 /**
  * Sends a message to this actor after `delay_ms`, and then every `period_ms` (0: once) without
- * drift. Ends with the actor.
+ * drift: tick n is due at delay + n * period. At most one tick of a timer waits in the mailbox:
+ * those that become due while one does, and those missed while the process or the machine stood
+ * still, are left out; the next one is due where it always was. Ends with the actor.
  *
  * Owns:    takes `take_msg` on every path; a repeating timer sends the same message, shared.
  * Errors:  GR_EINVAL a negative time, GR_ENOMEM.
  * Thread:  in a handler or hook.
- * Units:   milliseconds.
+ * Units:   milliseconds; sums beyond INT64_MAX are as good as never.
  */
 GR_API GR_MUST_CHECK gr_err gr_timer_start(gr_context *ctx, int64_t delay_ms, int64_t period_ms,
                                            gr_msg *take_msg, gr_timer_id *out_timer);
