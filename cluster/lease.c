@@ -203,7 +203,7 @@ static gr_err renew_and_confirm(gri_membership *m)
     gr_future *reading = NULL;
     gr_msg *msg = NULL;
     const gr_coordinator_answer *answer = NULL;
-    uint64_t known = gri_membership_known_version(m);
+    gri_view_mark since = gri_membership_mark(m);
     gr_err write_started = start_write(m, GRI_LEASE_HELD, &writing);
     gr_err read_started = m->ops->read(m->coordinator, GRI_VIEW_KEY, m->request_ms, &reading);
     gr_err err = end_write(m, write_started, writing);
@@ -211,7 +211,7 @@ static gr_err renew_and_confirm(gri_membership *m)
     gr_err confirmed = gri_operation_await(read_started, reading, &msg, &answer);
 
     if (confirmed == GR_OK) {
-        confirmed = gri_membership_adopt_answer(m, answer, known);
+        confirmed = gri_membership_adopt_answer(m, answer, since);
         gr_msg_unref(msg);
     }
     if (err == GR_ECONFLICT) {

@@ -61,7 +61,8 @@ struct gri_membership {
     pthread_mutex_t lock;
     gri_membership_state state; /* lock */
     gri_view *view;             /* lock; the newest known */
-    uint64_t view_revision;     /* lock */
+    uint64_t view_revision;     /* lock; at the coordinator: another one may hold the same view */
+    uint64_t view_fingerprint;  /* lock; of its bytes there */
     int64_t founded_seen_ms;    /* lock; when the view's `founded` was first seen here */
 
     /* Written under the lock by whoever proves or ends the right to act, read by any thread. */
@@ -134,14 +135,19 @@ extern const gr_type gri_member_left_type;  /* give up the lease; answered */
 
 /* ---- view_change.c: the view at the coordinator */
 
+/* What was known when a request began: the answer cannot be older than that. */
+typedef struct gri_view_mark {
+    uint64_t
+        version; /* 0: there was no view, or the answer may be older all the same, as a watch's */
+    uint64_t revision; /* at which the view was */
+} gri_view_mark;
+
 /* Takes what the coordinator has answered about the key: the newest view is kept, the node and the
- * drain hear of it, and a view without this node, or of another history than the one known, ends it.
- * `at_least` is the version that was known when a read began, so that an older one means that the
- * coordinator was set back; 0 for an answer that may be older than that, as a watch's. */
+ * drain hear of it, and a view without this node, or of another history than the one known, ends it. */
 gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answer *answer,
-                                   uint64_t at_least);
-/* The version of the newest view known; 0 before there is one. */
-uint64_t gri_membership_known_version(gri_membership *m);
+                                   gri_view_mark since);
+/* To be taken before a read begins. */
+gri_view_mark gri_membership_mark(gri_membership *m);
 /* The newest view known and its revision; NULL and 0 before there is one. A reference. */
 gri_view *gri_membership_newest(gri_membership *m, uint64_t *out_revision);
 /* Reads the view now. */

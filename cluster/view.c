@@ -209,6 +209,11 @@ uint64_t gri_grain_hash(const gr_kind_info *kind, const char *identity)
     return XXH64_digest(&state);
 }
 
+uint64_t gri_view_fingerprint(const uint8_t *bytes, size_t count)
+{
+    return XXH64(bytes, count, 0);
+}
+
 uint32_t gri_view_shard(const gri_view *view, const gr_kind_info *kind, const char *identity)
 {
     return (uint32_t)(gri_grain_hash(kind, identity) % view->shards_count);
@@ -311,6 +316,58 @@ bool gri_view_continues(const gri_view *earlier, const gri_view *later)
         }
     }
     return true;
+}
+
+static bool same_names(char *const *a, size_t a_count, char *const *b, size_t b_count)
+{
+    size_t i = 0;
+
+    for (i = 0; a_count == b_count && i < a_count; i++) {
+        if (strcmp(a[i], b[i]) != 0) {
+            return false;
+        }
+    }
+    return a_count == b_count;
+}
+
+static bool same_member(const gri_member *a, const gri_member *b)
+{
+    return a->node == b->node && strcmp(a->address, b->address) == 0 &&
+           strcmp(a->role, b->role) == 0 && a->weight == b->weight && a->leaving == b->leaving &&
+           same_names(a->kinds, a->kinds_count, b->kinds, b->kinds_count) &&
+           same_names(a->role_kinds, a->role_kinds_count, b->role_kinds, b->role_kinds_count);
+}
+
+static bool same_table(const gri_table *a, const gri_table *b, uint32_t shards_count)
+{
+    uint32_t shard = 0;
+
+    for (shard = 0; shard < shards_count; shard++) {
+        if (a->shards[shard].owner != b->shards[shard].owner ||
+            a->shards[shard].epoch != b->shards[shard].epoch) {
+            return false;
+        }
+    }
+    return strcmp(a->name, b->name) == 0;
+}
+
+bool gri_view_same(const gri_view *a, const gri_view *b)
+{
+    bool same = a->founded == b->founded && a->version == b->version &&
+                a->founded_wall_ms == b->founded_wall_ms && a->protocol == b->protocol &&
+                a->shards_count == b->shards_count && a->lease_ms == b->lease_ms &&
+                a->settled == b->settled && a->members_count == b->members_count &&
+                a->tables_count == b->tables_count && a->departed_count == b->departed_count &&
+                memcmp(a->departed, b->departed, a->departed_count * sizeof(a->departed[0])) == 0;
+    size_t i = 0;
+
+    for (i = 0; same && i < a->members_count; i++) {
+        same = same_member(&a->members[i], &b->members[i]);
+    }
+    for (i = 0; same && i < a->tables_count; i++) {
+        same = same_table(&a->tables[i], &b->tables[i], a->shards_count);
+    }
+    return same;
 }
 
 size_t gri_view_owned(const gri_view *view, uint64_t node)

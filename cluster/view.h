@@ -157,6 +157,12 @@ size_t gri_view_owned(const gri_view *view, uint64_t node);
  * there, no epoch has gone back, and under the same epoch a shard has the same owner. */
 bool gri_view_continues(const gri_view *earlier, const gri_view *later);
 
+/* Whether two views say the same in all, however their bytes were written. */
+bool gri_view_same(const gri_view *a, const gri_view *b);
+
+/* Tells a view's bytes from others, for as long as nobody makes them alike on purpose: XXH64. */
+uint64_t gri_view_fingerprint(const uint8_t *bytes, size_t count);
+
 /* To and from the bytes of the coordinator's record and of the message that tells clients
  * (granary.View). `*out_bytes` is gri_free()d. Errors of unpack: GR_EDECODE what does not hold of
  * the bytes, GR_EMISMATCH another protocol, GR_ENOMEM; of pack: GR_ETOOBIG for a coordinator. */

@@ -28,122 +28,194 @@
 
 /* What a view that was read or written means to this node. */
 typedef enum meaning {
-    OLD,     /* not newer than what is known */
-    NEW,     /* newer: keep it */
-    FOREIGN, /* of another founding: the one that this node joined is lost */
-    BACK,    /* what was known has been undone: the coordinator was set back */
-    LAST     /* newer, and without this node */
+    OLD,       /* nothing new */
+    NEW,       /* newer: keep it */
+    REWRITTEN, /* what is known, but written again: at another revision */
+    FOREIGN,   /* of another founding: the one that this node joined is lost */
+    BACK,      /* what was known has been undone: the coordinator was set back */
+    LAST       /* newer, and without this node */
 } meaning;
 
-/* `at_least` is the version that must have been there; `continues`: nothing known is undone. */
-static meaning meaning_of_locked(const gri_membership *m, const gri_view *view, uint64_t revision,
-                                 uint64_t at_least, bool continues)
+/* How a view is related to one of the same founding that was known before. */
+typedef enum relation { SAME, CONTINUES, EARLIER, CONTRADICTS } relation;
+
+static relation relation_of(const gri_view *known, const gri_view *view)
+{
+    if (view->version < known->version) {
+        return EARLIER;
+    }
+    if (view->version == known->version) {
+        return gri_view_same(known, view) ? SAME : CONTRADICTS;
+    }
+    return gri_view_continues(known, view) ? CONTINUES : CONTRADICTS;
+}
+
+static meaning meaning_of_locked(const gri_membership *m, const gri_view *view, gri_view_mark since,
+                                 relation to_known)
 {
     if (m->state == GRI_MEMBERSHIP_JOINING) {
-        return m->view == NULL || m->view_revision != revision ? NEW : OLD;
+        return NEW; /* one reads after the other, and nothing was done by what was known */
     }
     if (m->view == NULL || view->founded != m->view->founded) {
         return FOREIGN;
     }
-    if (view->version < at_least) {
+    switch (to_known) {
+    case SAME: /* another answer that has overtaken this one may know a later revision */
+        return since.revision == m->view_revision ? REWRITTEN : OLD;
+    case EARLIER:
+        return view->version < since.version ? BACK : OLD;
+    case CONTRADICTS:
         return BACK;
+    case CONTINUES:
+    default:
+        return gri_view_member(view, m->self.node) == NULL ? LAST : NEW;
     }
-    if (view->version <= m->view->version) {
-        return OLD;
-    }
-    if (!continues) {
-        return BACK;
-    }
-    return gri_view_member(view, m->self.node) == NULL ? LAST : NEW;
 }
 
-/* Takes the lock, and says whether a newer view continues the one known. They are compared without
- * the lock, since that may take long; again, when another view has come meanwhile. */
-static bool lock_and_compare(gri_membership *m, const gri_view *view)
+/* Takes the lock, and says how a view is related to the one known. They are compared without the lock,
+ * since that may take long; again, when another view has come meanwhile. */
+static relation lock_and_compare(gri_membership *m, const gri_view *view)
 {
     for (;;) {
         gri_view *known = gri_membership_newest(m, NULL);
-        bool continues = known != NULL && gri_view_continues(known, view);
+        relation to_known = known == NULL ? CONTINUES : relation_of(known, view);
 
         pthread_mutex_lock(&m->lock);
         if (m->view == known) {
             gri_view_unref(known); /* not the last reference */
-            return continues;
+            return to_known;
         }
         pthread_mutex_unlock(&m->lock);
         gri_view_unref(known);
     }
 }
 
-static void adopt(gri_membership *m, gri_view *take_view, uint64_t revision, uint64_t at_least)
+/* A store that was set back has forgotten who owned what since then, and those who did may still act:
+ * it is as if the view had been lost. So what is there goes too; then everybody begins again, also
+ * those who have not seen more than what is there, by a view that is founded anew and waits before it
+ * is settled. Without an answer the next one who knows better does it. */
+static void set_back(gri_membership *m, uint64_t revision)
 {
-    gri_view *replaced = take_view;
-    meaning what = OLD;
-    gri_membership_state state = GRI_MEMBERSHIP_JOINING;
-    bool continues = lock_and_compare(m, take_view);
+    gr_future *future = NULL;
+    gr_msg *msg = NULL;
+    const gr_coordinator_answer *answer = NULL;
+    gr_err err = m->ops->remove(m->coordinator, GRI_VIEW_KEY, revision, m->request_ms, &future);
 
-    state = m->state;
-    what = meaning_of_locked(m, take_view, revision, at_least, continues);
-    if (what == NEW || what == LAST) {
-        if (m->view == NULL || m->view->founded != take_view->founded) {
-            m->founded_seen_ms = gr_system_now(m->sys);
-        }
-        replaced = m->view;
-        m->view = take_view;
-        m->view_revision = revision;
-    }
-    pthread_mutex_unlock(&m->lock);
-    gri_view_unref(replaced);
-    if (what == FOREIGN) {
-        gri_membership_gone(m, "its view was lost and another has been founded");
-    } else if (what == BACK) {
-        gri_membership_gone(m, "the coordinator was set back to an older view, as from a backup");
-    } else if (what == LAST) {
-        gri_membership_gone(m, "the view is without it");
-    } else if (what == NEW && state <= GRI_MEMBERSHIP_LEAVING) {
-        gri_membership_poke(m, m->voice, &gri_member_tick_type);
-    }
-    if (what == NEW && state == GRI_MEMBERSHIP_MEMBER) { /* one that leaves looks by itself */
-        gri_membership_poke(m, m->drain, &gri_member_look_type);
+    gri_membership_gone(m, "the coordinator was set back to an older view, as from a backup");
+    if (gri_operation_await(err, future, &msg, &answer) == GR_OK) {
+        gr_msg_unref(msg);
     }
 }
 
-gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answer *answer,
-                                   uint64_t at_least)
+typedef struct written_view {
+    gri_view *view;
+    uint64_t revision;
+    uint64_t fingerprint;
+} written_view;
+
+static void keep_locked(gri_membership *m, const written_view *take_written)
 {
-    gri_view *view = NULL;
+    if (m->view == NULL || m->view->founded != take_written->view->founded) {
+        m->founded_seen_ms = gr_system_now(m->sys);
+    }
+    m->view = take_written->view;
+    m->view_revision = take_written->revision;
+    m->view_fingerprint = take_written->fingerprint;
+}
+
+static void tell(gri_membership *m, meaning what, gri_membership_state state, uint64_t revision)
+{
+    switch (what) {
+    case FOREIGN:
+        gri_membership_gone(m, "its view was lost and another has been founded");
+        break;
+    case BACK:
+        set_back(m, revision);
+        break;
+    case LAST:
+        gri_membership_gone(m, "the view is without it");
+        break;
+    case NEW:
+        if (state <= GRI_MEMBERSHIP_LEAVING) {
+            gri_membership_poke(m, m->voice, &gri_member_tick_type);
+        }
+        if (state == GRI_MEMBERSHIP_MEMBER) { /* one that leaves looks by itself */
+            gri_membership_poke(m, m->drain, &gri_member_look_type);
+        }
+        break;
+    case OLD:
+    case REWRITTEN:
+    default:
+        break;
+    }
+}
+
+static void adopt(gri_membership *m, const written_view *take_written, gri_view_mark since)
+{
+    gri_view *replaced = take_written->view;
+    relation to_known = lock_and_compare(m, take_written->view);
+    gri_membership_state state = m->state;
+    meaning what = meaning_of_locked(m, take_written->view, since, to_known);
+
+    if (what == NEW || what == LAST || what == REWRITTEN) {
+        replaced = m->view;
+        keep_locked(m, take_written);
+    }
+    pthread_mutex_unlock(&m->lock);
+    gri_view_unref(replaced);
+    tell(m, what, state, take_written->revision);
+}
+
+/* Whether these are the bytes of the view that is known, which spares unpacking it. The revision alone
+ * does not tell: a store that was set back uses revisions again. */
+static bool is_known(gri_membership *m, uint64_t revision, uint64_t fingerprint,
+                     gri_view_mark since)
+{
     bool known = false;
-    gr_err err = GR_OK;
 
     pthread_mutex_lock(&m->lock);
-    known = m->view != NULL && answer->revision == m->view_revision;
-    pthread_mutex_unlock(&m->lock);
-    if (known) {
-        return GR_OK;
+    known = m->view != NULL && fingerprint == m->view_fingerprint;
+    if (known && since.revision == m->view_revision) {
+        m->view_revision = revision;
     }
+    pthread_mutex_unlock(&m->lock);
+    return known;
+}
+
+gr_err gri_membership_adopt_answer(gri_membership *m, const gr_coordinator_answer *answer,
+                                   gri_view_mark since)
+{
+    written_view written = {.revision = answer->revision};
+    gr_err err = GR_OK;
+
     if (answer->revision == 0) {
         gri_membership_gone(m, "its view was removed from the coordinator");
         return GR_OK;
     }
-    err = gri_view_unpack(answer->value, answer->value_bytes, &view);
+    written.fingerprint = gri_view_fingerprint(answer->value, answer->value_bytes);
+    if (is_known(m, written.revision, written.fingerprint, since)) {
+        return GR_OK;
+    }
+    err = gri_view_unpack(answer->value, answer->value_bytes, &written.view);
     if (err != GR_OK) {
         gr_system_log(m->sys, GR_LOG_ERROR, "GR-CLUSTER-VIEW-UNREADABLE",
                       "cannot read the view at revision %" PRIu64 ": %s", answer->revision,
                       gr_last_error()->text);
         return err;
     }
-    adopt(m, view, answer->revision, at_least);
+    adopt(m, &written, since);
     return GR_OK;
 }
 
-uint64_t gri_membership_known_version(gri_membership *m)
+gri_view_mark gri_membership_mark(gri_membership *m)
 {
-    uint64_t version = 0;
+    gri_view_mark mark = {0};
 
     pthread_mutex_lock(&m->lock);
-    version = m->view == NULL ? 0 : m->view->version;
+    mark.version = m->view == NULL ? 0 : m->view->version;
+    mark.revision = m->view_revision;
     pthread_mutex_unlock(&m->lock);
-    return version;
+    return mark;
 }
 
 gri_view *gri_membership_newest(gri_membership *m, uint64_t *out_revision)
@@ -169,6 +241,7 @@ static void forget_view(gri_membership *m)
         view = m->view;
         m->view = NULL;
         m->view_revision = 0;
+        m->view_fingerprint = 0;
     }
     pthread_mutex_unlock(&m->lock);
     gri_view_unref(view);
@@ -179,7 +252,7 @@ gr_err gri_membership_read_view(gri_membership *m)
     gr_future *future = NULL;
     gr_msg *msg = NULL;
     const gr_coordinator_answer *answer = NULL;
-    uint64_t known = gri_membership_known_version(m);
+    gri_view_mark since = gri_membership_mark(m);
     gr_err err = m->ops->read(m->coordinator, GRI_VIEW_KEY, m->request_ms, &future);
 
     err = gri_operation_await(err, future, &msg, &answer);
@@ -189,7 +262,7 @@ gr_err gri_membership_read_view(gri_membership *m)
     if (answer->revision == 0) {
         forget_view(m);
     }
-    err = gri_membership_adopt_answer(m, answer, known);
+    err = gri_membership_adopt_answer(m, answer, since);
     gr_msg_unref(msg);
     return err;
 }
@@ -267,7 +340,8 @@ static gr_err try_change(gri_membership *m, gri_view_event *event, gri_shard_ref
                                   m->request_ms, &future);
     err = gri_operation_await(err, future, &msg, &answer);
     if (err == GR_OK) {
-        adopt(m, next, answer->revision, 0);
+        adopt(m, &(written_view){next, answer->revision, gri_view_fingerprint(bytes, count)},
+              (gri_view_mark){.version = 0, .revision = revision});
         next = NULL; /* taken */
     } else if (err != GR_ECONFLICT && event->kind == GRI_VIEW_GIVE) {
         m->give_unsure_at = revision;

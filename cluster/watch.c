@@ -17,15 +17,13 @@ static gr_err watch_once(gri_membership *m, uint64_t *out_revision)
     gr_future *future = NULL;
     gr_msg *msg = NULL;
     const gr_coordinator_answer *answer = NULL;
-    uint64_t revision = 0;
-    gri_view *view = gri_membership_newest(m, &revision);
-    gr_err err = m->ops->watch(m->coordinator, GRI_VIEW_KEY, revision, WATCH_MS, &future);
+    gri_view_mark since = {.version = 0, .revision = gri_membership_mark(m).revision};
+    gr_err err = m->ops->watch(m->coordinator, GRI_VIEW_KEY, since.revision, WATCH_MS, &future);
 
-    gri_view_unref(view);
     err = gri_operation_await(err, future, &msg, &answer);
     if (err == GR_OK) {
         *out_revision = answer->revision;
-        err = gri_membership_adopt_answer(m, answer, 0);
+        err = gri_membership_adopt_answer(m, answer, since);
         gr_msg_unref(msg);
     }
     return err;

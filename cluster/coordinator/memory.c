@@ -23,19 +23,13 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
+#include "memory_records.h"
+
 enum { NODES_MAX = 256 };
 
 typedef enum operation_kind { READ, SET, REMOVE, WATCH } operation_kind;
 
 typedef enum operation_state { GOING, WATCHING, COMING, LOST } operation_state;
-
-typedef struct record {
-    LIST_ENTRY(record) next;
-    uint64_t revision;
-    uint8_t *value;
-    size_t value_bytes;
-    char key[];
-} record;
 
 typedef struct operation {
     LIST_ENTRY(operation) next; /* of the store */
@@ -61,6 +55,10 @@ typedef struct memory_coordinator {
     char *cluster;
 } memory_coordinator;
 
+struct gr_memory_backup {
+    gri_memory_records records;
+};
+
 typedef struct node_faults {
     uint64_t node;
     gr_memory_store_faults faults;
@@ -69,8 +67,7 @@ typedef struct node_faults {
 struct gr_memory_store {
     gr_stepped *stepped;
     gr_system *sys;
-    uint64_t revision; /* the last one given */
-    LIST_HEAD(, record) records;
+    gri_memory_records records;
     LIST_HEAD(, operation) operations;
     gr_memory_store_faults all;
     node_faults nodes[NODES_MAX];
@@ -105,56 +102,6 @@ static int64_t travel_ms(gr_memory_store *store, const gr_memory_store_faults *f
     }
     return faults->delay_min_ms +
            (int64_t)(gr_stepped_random(store->stepped) % (uint64_t)(spread + 1));
-}
-
-/* ---- records */
-
-static record *find_record(gr_memory_store *store, const char *key)
-{
-    record *found = NULL;
-
-    LIST_FOREACH (found, &store->records, next) {
-        if (strcmp(found->key, key) == 0) {
-            return found;
-        }
-    }
-    return NULL;
-}
-
-static void record_free(record *take_record)
-{
-    LIST_REMOVE(take_record, next);
-    gri_free(take_record->value);
-    gri_free(take_record);
-}
-
-static gr_err set_record(gr_memory_store *store, const operation *op)
-{
-    record *found = find_record(store, op->key);
-    uint8_t *value = gri_alloc(op->value_bytes);
-
-    if (value == NULL) {
-        return GR_ENOMEM;
-    }
-    if (found == NULL) {
-        found = gri_calloc(1, sizeof(*found) + strlen(op->key) + 1);
-        if (found != NULL) {
-            memcpy(found->key, op->key, strlen(op->key) + 1);
-            LIST_INSERT_HEAD(&store->records, found, next);
-        }
-    }
-    if (found == NULL) {
-        gri_free(value);
-        return GR_ENOMEM;
-    }
-    if (op->value_bytes > 0) {
-        memcpy(value, op->value, op->value_bytes);
-    }
-    gri_free(found->value);
-    found->value = value;
-    found->value_bytes = op->value_bytes;
-    found->revision = ++store->revision;
-    return GR_OK;
 }
 
 /* ---- operations */
@@ -192,7 +139,7 @@ static void end(operation *op, gr_err err)
 /* What the answer will carry: the key as it is now. */
 static void look(operation *op)
 {
-    const record *found = find_record(op->store, op->key);
+    const gri_memory_record *found = gri_memory_records_find(&op->store->records, op->key);
 
     gri_free(op->value);
     op->value = NULL;
@@ -235,19 +182,20 @@ static void on_change(gr_memory_store *store, const char *key)
 
 static gr_err change(operation *op)
 {
-    const record *found = find_record(op->store, op->key);
+    struct gr_memory_store *store = op->store;
+    const gri_memory_record *found = gri_memory_records_find(&store->records, op->key);
     gr_err err = GR_OK;
 
     if ((found == NULL ? 0 : found->revision) != op->revision) {
         return GR_ECONFLICT;
     }
     if (op->kind == SET) {
-        err = set_record(op->store, op);
-    } else if (found != NULL) {
-        record_free((record *)found);
+        err = gri_memory_records_set(&store->records, op->key, op->value, op->value_bytes);
+    } else {
+        gri_memory_records_remove(&store->records, op->key);
     }
     if (err == GR_OK) {
-        on_change(op->store, op->key);
+        on_change(store, op->key);
     }
     return err;
 }
@@ -485,7 +433,7 @@ gr_err gr_memory_store_new(gr_stepped *stepped, gr_memory_store **out_store)
         return GRI_FAIL(GR_ENOMEM, "a store in memory");
     }
     store->stepped = stepped;
-    LIST_INIT(&store->records);
+    gri_memory_records_init(&store->records);
     LIST_INIT(&store->operations);
     err = gr_system_new(&options, &store->sys);
     if (err != GR_OK) {
@@ -532,17 +480,56 @@ gr_err gr_memory_store_set_faults(gr_memory_store *store, uint64_t node,
     return GR_OK;
 }
 
+/* As when a store restarts: its watches hear nothing. */
+static void lose_watches(gr_memory_store *store)
+{
+    operation *op = NULL;
+
+    LIST_FOREACH (op, &store->operations, next) {
+        if (op->state == WATCHING) {
+            op->state = LOST;
+        }
+    }
+}
+
 void gr_memory_store_empty(gr_memory_store *store)
 {
-    while (!LIST_EMPTY(&store->records)) {
-        record *first = LIST_FIRST(&store->records);
-        operation *op = NULL;
+    lose_watches(store);
+    gri_memory_records_empty(&store->records);
+}
 
-        LIST_FOREACH (op, &store->operations, next) {
-            if (op->state == WATCHING && strcmp(op->key, first->key) == 0) {
-                op->state = LOST; /* as when a store restarts: its watches hear nothing */
-            }
-        }
-        record_free(first);
+gr_err gr_memory_store_save(const gr_memory_store *store, gr_memory_backup **out_backup)
+{
+    gr_memory_backup *backup = gri_calloc(1, sizeof(*backup));
+    gr_err err = backup == NULL ? GRI_FAIL(GR_ENOMEM, "a backup of a store in memory") : GR_OK;
+
+    if (err == GR_OK) {
+        gri_memory_records_init(&backup->records);
+        err = gri_memory_records_copy(&store->records, &backup->records);
     }
+    if (err != GR_OK) {
+        gri_free(backup);
+        return err;
+    }
+    *out_backup = backup;
+    return GR_OK;
+}
+
+gr_err gr_memory_store_restore(gr_memory_store *store, const gr_memory_backup *backup)
+{
+    gr_err err = gri_memory_records_copy(&backup->records, &store->records);
+
+    if (err == GR_OK) {
+        lose_watches(store);
+    }
+    return err;
+}
+
+gr_memory_backup *gr_memory_backup_free(gr_memory_backup *take_backup)
+{
+    if (take_backup != NULL) {
+        gri_memory_records_fini(&take_backup->records);
+        gri_free(take_backup);
+    }
+    return NULL;
 }

@@ -28,6 +28,9 @@
 
 #include "sqlite_file.h"
 
+/* More than are ever given, so that their count stays behind the clock. */
+enum { REVISIONS_PER_MS = 1000 };
+
 enum { LOOK_MS = 20, OPEN_MS = 5000 };
 
 typedef enum request_kind { READ, SET, REMOVE, WATCH } request_kind;
@@ -138,7 +141,9 @@ static void handle_request(sqlite_coordinator *self, request *take_request)
         err = gri_sqlite_file_read(self->file, take_request->key, &record);
     } else if (err == GR_OK && take_request->kind == SET) {
         err = gri_sqlite_file_set(self->file, take_request->key, take_request->revision,
-                                  take_request->value, take_request->value_bytes, &record.revision);
+                                  take_request->value, take_request->value_bytes,
+                                  gr_system_wall_ms(self->base.sys) * REVISIONS_PER_MS,
+                                  &record.revision);
         self->look_again = true;
     } else if (err == GR_OK) {
         err = gri_sqlite_file_remove(self->file, take_request->key, take_request->revision);

@@ -8,6 +8,9 @@
  * none is used twice. FULL would pay a flush of the disk for each renewal of each lease to protect
  * nobody.
  *
+ * Revisions follow the wall clock, and only where that stands still their own count: so a file that was
+ * set back to what it was an hour ago does not give those of the last hour again, to other values.
+ *
  * A file that was removed or replaced while it is open is noticed before each operation: otherwise
  * those who hold the old one and those who open the new one would be two clusters at one path.
  *
@@ -42,7 +45,7 @@ enum statement {
 static const char *const sql_of[STATEMENTS] = {
     [READ] = "SELECT revision, value FROM record WHERE key = ?1",
     [SET_BEGIN] = "BEGIN IMMEDIATE",
-    [SET_NUMBER] = "UPDATE counter SET revision = revision + 1 RETURNING revision",
+    [SET_NUMBER] = "UPDATE counter SET revision = max(revision + 1, ?1) RETURNING revision",
     [SET_RECORD] = "REPLACE INTO record (key, revision, value) VALUES (?1, ?2, ?3)",
     [REMOVE_RECORD] = "DELETE FROM record WHERE key = ?1",
     [COMMIT] = "COMMIT",
@@ -397,12 +400,15 @@ static gr_err end_change(gri_sqlite_file *file, gr_err err)
     return err;
 }
 
-static gr_err next_number(gri_sqlite_file *file, int64_t *out_number)
+static gr_err next_number(gri_sqlite_file *file, int64_t least, int64_t *out_number)
 {
     sqlite3_stmt *statement = file->statements[SET_NUMBER];
-    int status = sqlite3_step(statement);
+    int status = sqlite3_bind_int64(statement, 1, least);
     gr_err err = GR_OK;
 
+    if (status == SQLITE_OK) {
+        status = sqlite3_step(statement);
+    }
     if (status == SQLITE_ROW) {
         *out_number = sqlite3_column_int64(statement, 0);
         status = sqlite3_step(statement);
@@ -433,7 +439,8 @@ static gr_err write_record(gri_sqlite_file *file, const char *key, int64_t revis
 }
 
 gr_err gri_sqlite_file_set(gri_sqlite_file *file, const char *key, uint64_t revision,
-                           const uint8_t *value, size_t value_bytes, uint64_t *out_revision)
+                           const uint8_t *value, size_t value_bytes, int64_t least,
+                           uint64_t *out_revision)
 {
     int64_t number = 0;
     gr_err err = begin_at(file, key, revision);
@@ -441,7 +448,7 @@ gr_err gri_sqlite_file_set(gri_sqlite_file *file, const char *key, uint64_t revi
     if (err != GR_OK) {
         return err;
     }
-    err = next_number(file, &number);
+    err = next_number(file, least, &number);
     if (err == GR_OK) {
         err = write_record(file, key, number, value, value_bytes);
     }

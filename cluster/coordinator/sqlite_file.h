@@ -27,11 +27,13 @@ typedef struct gri_sqlite_record {
 
 /*
  * Errors: GR_ECONFLICT, GR_EUNREACHABLE locked for too long, GR_EIO anything else; after GR_EIO
- * close the file. Revision 0 is "there is none".
+ * close the file. Revision 0 is "there is none". A new revision is `least` or higher, whatever the file
+ * says: one that was set back would give revisions again that it has given before.
  */
 gr_err gri_sqlite_file_read(gri_sqlite_file *file, const char *key, gri_sqlite_record *out_record);
 gr_err gri_sqlite_file_set(gri_sqlite_file *file, const char *key, uint64_t revision,
-                           const uint8_t *value, size_t value_bytes, uint64_t *out_revision);
+                           const uint8_t *value, size_t value_bytes, int64_t least,
+                           uint64_t *out_revision);
 gr_err gri_sqlite_file_remove(gri_sqlite_file *file, const char *key, uint64_t revision);
 
 /* Whether another process has written since the last call; also true when that cannot be told. */

@@ -176,6 +176,26 @@ void consul_agent_start(consul_agent *agent, const char *config)
     must(wait_ready(agent), "it does not answer");
 }
 
+static void snapshot(const consul_agent *agent, const char *verb)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof(command),
+                   "'%s' snapshot %s -http-addr=127.0.0.1:%d '%s/snapshot' >/dev/null",
+                   consul_program(), verb, agent->port, agent->folder);
+    must(system(command) == 0, "its snapshots");
+}
+
+void consul_agent_save(const consul_agent *agent)
+{
+    snapshot(agent, "save");
+}
+
+void consul_agent_restore(const consul_agent *agent)
+{
+    snapshot(agent, "restore");
+}
+
 void consul_agent_kill(consul_agent *agent)
 {
     if (agent->pid > 0) {

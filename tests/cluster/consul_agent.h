@@ -29,6 +29,9 @@ bool consul_agent_make_certificates(consul_agent *agent);
 /* Starts it, at the same port each time, with the text as its configuration ("{}": none), and waits
  * until it answers. */
 void consul_agent_start(consul_agent *agent, const char *config);
+/* Keeps what it has, and sets it back to what was kept: a snapshot in its folder. */
+void consul_agent_save(const consul_agent *agent);
+void consul_agent_restore(const consul_agent *agent);
 /* Kills it, by its pid, and waits for its end. What it knew is lost. */
 void consul_agent_kill(consul_agent *agent);
 void consul_agent_fini(consul_agent *agent);

@@ -234,6 +234,30 @@ static void a_file_that_is_replaced_while_in_use_is_noticed_and_opened_afresh(vo
     lab.ops->free(c);
 }
 
+static void a_file_that_is_set_back_gives_no_revision_twice(void **state)
+{
+    gr_coordinator *c = lab_open(*state);
+    uint64_t revision = lab_set(*state, c, "view", 0, "one").revision;
+    outcome out = {0};
+    uint64_t last = 0;
+    char command[400];
+    char sql[128];
+
+    (void)snprintf(sql, sizeof(sql), "VACUUM INTO '%s.backup'", path);
+    run_sql(path, sql);
+    last = lab_set(*state, c, "view", revision, "two").revision;
+    (void)snprintf(command, sizeof(command), "rm -f '%s-wal' '%s-shm'; mv '%s.backup' '%s'", path,
+                   path, path, path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(lab_read(*state, c, "view").err, GR_EIO);
+    out = lab_read(*state, c, "view");
+    assert_int_equal(out.revision, revision);
+    assert_string_equal(out.value, "one");
+    free(out.value);
+    assert_true(lab_set(*state, c, "view", revision, "other").revision > last);
+    lab.ops->free(c);
+}
+
 static void whatever_allocation_fails_an_operation_ends(void **state)
 {
     gr_coordinator *c = lab_open(*state);
@@ -267,6 +291,7 @@ int main(void)
         COORDINATOR_TEST(a_file_that_may_not_be_written_is_refused),
         COORDINATOR_TEST(a_file_locked_by_another_process_is_waited_for_and_then_unreachable),
         COORDINATOR_TEST(a_file_that_is_replaced_while_in_use_is_noticed_and_opened_afresh),
+        COORDINATOR_TEST(a_file_that_is_set_back_gives_no_revision_twice),
         COORDINATOR_TEST(whatever_allocation_fails_an_operation_ends),
         COORDINATOR_TEST(processes_that_open_a_new_file_at_once_lose_no_update),
     };

@@ -311,6 +311,55 @@ void lab_put_view(member_lab *lab, const gri_view *view)
     gri_free(bytes);
 }
 
+void lab_skip_to(member_lab *lab, uint64_t revision)
+{
+    const gr_coordinator_ops *ops = gr_coordinator_memory();
+    gr_coordinator *hand = NULL;
+    uint64_t at = 0;
+
+    must(ops->open(lab->hand, "noise", NULL, lab->store, &hand) == GR_OK, "a hand");
+    while (at + 1 < revision) {
+        const uint8_t *bytes = (const uint8_t *)&at;
+        gr_future *future = NULL;
+        gr_msg *msg = NULL;
+        const gr_coordinator_answer *answer = NULL;
+        gr_err err = ops->compare_and_set(hand, "noise", at, bytes, sizeof(at), 1000, &future);
+
+        must(gri_operation_await(err, future, &msg, &answer) == GR_OK, "writing noise");
+        at = answer->revision;
+        gr_msg_unref(msg);
+    }
+    must(at + 1 == revision, "a revision that is past");
+    ops->free(hand);
+}
+
+void lab_save(member_lab *lab)
+{
+    lab->backup = gr_memory_backup_free(lab->backup);
+    must(gr_memory_store_save(lab->store, &lab->backup) == GR_OK, "a backup");
+    ownership_note(lab->ownership, "the store is saved");
+}
+
+void lab_restore(member_lab *lab)
+{
+    if (lab->backup == NULL) {
+        return;
+    }
+    must(gr_memory_store_restore(lab->store, lab->backup) == GR_OK, "restoring");
+    ownership_note(lab->ownership, "the store is set back");
+    /* By then every right that was had before has ended, or was confirmed by what is there now; twice, for
+     * requests that were on their way. */
+    ownership_pardon(lab->ownership, gr_stepped_now(lab->stepped) + 2 * LAB_LEASE_MS);
+}
+
+uint64_t lab_view_revision(member_lab *lab, int number)
+{
+    uint64_t revision = 0;
+
+    gri_view_unref(gri_membership_newest(lab->nodes[number].membership, &revision));
+    return revision;
+}
+
 /* ---- the world */
 
 static void after_step(void *arg, const char *line)
@@ -357,6 +406,7 @@ member_lab *lab_free(member_lab *take_lab)
         lab_clear(take_lab, i);
     }
     gr_system_free(take_lab->hand);
+    take_lab->backup = gr_memory_backup_free(take_lab->backup);
     take_lab->store = gr_memory_store_free(take_lab->store);
     gr_stepped_free(take_lab->stepped);
     ownership_free(take_lab->ownership);

@@ -46,6 +46,7 @@ typedef struct lab_node {
 typedef struct member_lab {
     gr_stepped *stepped;
     gr_memory_store *store;
+    gr_memory_backup *backup; /* NULL: none was made */
     ownership *ownership;
     lab_node nodes[LAB_NODES_MAX];
     gr_system *hand; /* of somebody who meddles with the store */
@@ -70,6 +71,13 @@ void lab_remove_view(member_lab *lab);
 /* Somebody writes a view, or bytes that are none, over the one that is there. */
 void lab_put_view(member_lab *lab, const gri_view *view);
 void lab_write_view(member_lab *lab, const uint8_t *bytes, size_t count);
+/* Writes other keys until the next revision of the store is this one. */
+void lab_skip_to(member_lab *lab, uint64_t revision);
+/* The store as it is now is kept, and the store is set back to what was kept last, if anything was. */
+void lab_save(member_lab *lab);
+void lab_restore(member_lab *lab);
+/* The revision under which a node knows the view. */
+uint64_t lab_view_revision(member_lab *lab, int number);
 /* Clears a node away at once, without leaving. */
 void lab_clear(member_lab *lab, int number);
 

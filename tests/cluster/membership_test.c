@@ -283,6 +283,104 @@ static void c10_a_view_that_takes_an_epoch_back_is_of_another_history(void **sta
     lab_free(lab);
 }
 
+static void c10_a_view_rewritten_as_it_was_can_still_be_changed(void **state)
+{
+    member_lab *lab = cluster_of(15, 2);
+    gri_view *view = gri_membership_view(lab->nodes[0].membership);
+
+    (void)state;
+    lab_put_view(lab, view); /* the same bytes: the same version, at another revision */
+    lab_leave(lab, 0);
+    assert_true(lab_run_until(lab, lab_balanced, 2000));
+    assert_int_equal(lab->nodes[0].ended, GR_OK);
+    assert_int_equal(lab->nodes[1].fenced, 0);
+    gri_view_unref(view);
+    lab_free(lab);
+}
+
+/* All that a node has is taken from it, in a copy of the view. */
+static gri_view *view_without_owners(member_lab *lab, int number)
+{
+    gri_view *view = gri_membership_view(lab->nodes[number].membership);
+    gri_view *copy = NULL;
+    uint32_t shard = 0;
+
+    assert_int_equal(gri_view_copy(view, NULL, &copy), GR_OK);
+    for (shard = 0; shard < LAB_SHARDS; shard++) {
+        copy->tables[0].shards[shard].owner = 0;
+    }
+    gri_view_unref(view);
+    return copy;
+}
+
+static void c10_other_contents_under_a_version_that_was_known_are_another_history(void **state)
+{
+    member_lab *lab = cluster_of(16, 2);
+    gri_view *other = view_without_owners(lab, 0);
+    int i = 0;
+
+    (void)state;
+    lab_put_view(lab, other);
+    gri_view_unref(other);
+    lab->restarting = true;
+    assert_true(lab_run(lab, LAB_LEASE_MS / 2)); /* by then both have noticed */
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(lab->nodes[i].incarnation, 2);
+    }
+    assert_true(lab_run_until(lab, lab_balanced, 2 * FAIL_OVER_MS));
+    lab_free(lab);
+}
+
+static void c10_a_revision_that_is_used_again_is_not_taken_for_what_it_was(void **state)
+{
+    member_lab *lab = cluster_of(17, 1);
+    gri_view *older = gri_membership_view(lab->nodes[0].membership);
+    uint64_t revision = 0;
+
+    (void)state;
+    lab_save(lab);
+    lab_start(lab, 1);
+    assert_true(lab_run_until(lab, lab_balanced, 1000));
+    revision = lab_view_revision(lab, 0);
+    assert_int_equal(lab_view_revision(lab, 1), revision);
+    lab_stall(lab, 0, true); /* so that neither looks before it is done */
+    lab_stall(lab, 1, true);
+    lab_restore(lab);
+    lab_skip_to(lab, revision);
+    lab_put_view(lab, older); /* node 0 owns everything in it */
+    gri_view_unref(older);
+    lab_stall(lab, 0, false);
+    lab_stall(lab, 1, false);
+    assert_true(lab_run(lab, LAB_LEASE_MS / 2));
+    assert_int_equal(lab->nodes[0].state, LAB_OFF);
+    assert_int_equal(lab->nodes[0].ended, GR_ESTOPPED);
+    lab_start(lab, 0);
+    assert_true(lab_run_until(lab, lab_balanced, 2 * FAIL_OVER_MS));
+    lab_free(lab);
+}
+
+static void c10_a_node_that_slept_through_what_a_restore_undoes_does_not_go_on_by_it(void **state)
+{
+    member_lab *lab = cluster_of(18, 2);
+    gr_memory_store_faults cut = {.unreachable = true};
+    gr_memory_store_faults none = {0};
+
+    (void)state;
+    lab_save(lab);
+    lab_fault(lab, 0, &cut); /* so that it does not even hear when it wakes */
+    lab_stall(lab, 0, true);
+    assert_true(lab_run_until(lab, lab_balanced, FAIL_OVER_MS)); /* node 1 has all */
+    lab_restore(lab);
+    lab_fault(lab, 0, &none);
+    lab_stall(lab, 0, false); /* what it knows is what there is: only node 1 knows better */
+    lab->restarting = true;
+    assert_true(lab_run(lab, LAB_LEASE_MS));
+    assert_int_equal(lab->nodes[0].incarnation, 2);
+    assert_int_equal(lab->nodes[1].incarnation, 2);
+    assert_true(lab_run_until(lab, lab_balanced, 2 * FAIL_OVER_MS));
+    lab_free(lab);
+}
+
 static bool drains(member_lab *lab)
 {
     return lab->nodes[0].drained > 0;
@@ -503,6 +601,13 @@ static void chaos(uint64_t seed)
     while (!lab->broken && gr_stepped_now(lab->stepped) < until) {
         random_fault(lab, (int)lab_random(lab, (uint64_t)nodes));
         if (lab_random(lab, 100) == 0) {
+            lab_save(lab);
+        }
+        if (lab_random(lab, 100) == 0) {
+            lab_restore(lab);
+            limit_ms = FAIL_OVER_MS + LAB_LEASE_MS;
+        }
+        if (lab_random(lab, 100) == 0) {
             if (lab_random(lab, 2) == 0) {
                 ownership_note(lab->ownership, "the store is emptied");
                 gr_memory_store_empty(lab->store);
@@ -567,6 +672,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(c10_an_emptied_coordinator_is_rebuilt),
         cmocka_unit_test(c10_a_view_older_than_one_that_was_known_confirms_no_lease),
         cmocka_unit_test(c10_a_view_that_takes_an_epoch_back_is_of_another_history),
+        cmocka_unit_test(c10_a_view_rewritten_as_it_was_can_still_be_changed),
+        cmocka_unit_test(c10_other_contents_under_a_version_that_was_known_are_another_history),
+        cmocka_unit_test(c10_a_revision_that_is_used_again_is_not_taken_for_what_it_was),
+        cmocka_unit_test(c10_a_node_that_slept_through_what_a_restore_undoes_does_not_go_on_by_it),
         cmocka_unit_test(c12_the_younger_node_at_an_address_wins_and_the_elder_serves_nothing),
         cmocka_unit_test(
             c12_a_node_with_another_number_of_shards_is_refused_and_leaves_nothing_behind),

@@ -38,6 +38,7 @@ struct ownership {
     size_t tables_count;
     char lines[LINES_MAX][LINE_BYTES];
     size_t lines_written;
+    int64_t pardon_until_ms;
     bool broken;
 };
 
@@ -204,10 +205,27 @@ static bool check_node(ownership *o, size_t index, const gri_view *view)
     return true;
 }
 
+void ownership_pardon(ownership *o, int64_t until_ms)
+{
+    size_t i = 0;
+
+    o->pardon_until_ms = until_ms;
+    for (i = 0; i < o->tables_count; i++) {
+        memset(o->tables[i].epochs, 0, sizeof(o->tables[i].epochs));
+    }
+    for (i = 0; i < o->nodes_count; i++) {
+        o->nodes[i].acts = false; /* so that the first check after it looks at all */
+    }
+}
+
 bool ownership_check(ownership *o)
 {
     bool holds = !o->broken;
     size_t i = 0;
+
+    if (gr_stepped_now(o->stepped) < o->pardon_until_ms) {
+        return holds;
+    }
 
     for (i = 0; holds && i < o->nodes_count; i++) {
         watched_node *node = &o->nodes[i];

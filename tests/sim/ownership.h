@@ -31,6 +31,10 @@ void ownership_note(ownership *o, const char *format, ...) __attribute__((format
  * nothing has changed: call it after every step. */
 bool ownership_check(ownership *o);
 
+/* The store was set back, and nobody can know of that before having looked: until then nothing is checked,
+ * and what was done before is forgotten. */
+void ownership_pardon(ownership *o, int64_t until_ms);
+
 /* How many shards of the table nobody acts for now. */
 uint32_t ownership_unserved(ownership *o, const char *table, uint32_t shards);
 

@@ -123,5 +123,23 @@ GR_API GR_MUST_CHECK gr_err gr_memory_store_set_faults(gr_memory_store *store, u
                                                        const gr_memory_store_faults *faults);
 GR_API void gr_memory_store_empty(gr_memory_store *store);
 
+/** What a store had at one time: its records and the number of its last revision. */
+typedef struct gr_memory_backup gr_memory_backup;
+
+/**
+ * Keeps what the store has; sets a store back to it, so that revisions that were given since are given
+ * again, to other values; frees a backup.
+ *
+ * Owns:    the backup is yours; one can be restored any number of times.
+ * Errors:  GR_ENOMEM; then nothing was changed.
+ * Thread:  the stepper's.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_memory_store_save(const gr_memory_store *store,
+                                                 gr_memory_backup **out_backup);
+GR_API GR_MUST_CHECK gr_err gr_memory_store_restore(gr_memory_store *store,
+                                                    const gr_memory_backup *backup);
+GR_API gr_memory_backup *gr_memory_backup_free(gr_memory_backup *take_backup);
+
 GR_END_DECLS
 #endif
