@@ -247,6 +247,18 @@ static bool was_there(const gri_session *session, void *arg)
             strcmp(session->info.address, link->hello.address) == 0);
 }
 
+/* Whether there is room for one more process that comes by itself. Nodes may be a quarter more. */
+static bool has_room(const gri_link *link)
+{
+    gr_remote *remote = link->remote;
+    size_t sessions_max = remote->sessions_max;
+
+    if (link->hello.role == GR_ROLE_NODE) {
+        sessions_max += (sessions_max + 3) / 4;
+    }
+    return link->route != NULL || gri_peers_count(remote) < sessions_max;
+}
+
 static bool is_with(const gri_session *session, void *arg)
 {
     const gri_link *link = arg;
@@ -275,10 +287,45 @@ static void end_predecessors(gri_link *link)
     }
 }
 
+/* What the hello says is acceptable, the address included: it will be dialled. */
+static gr_err check_hello(const gri_link *link)
+{
+    gri_hello mine;
+    gr_err err = GR_OK;
+
+    fill_hello(link->remote, &mine);
+    err = gri_hello_check(&mine, &link->hello);
+    if (err == GR_OK && link->hello.address[0] != '\0' &&
+        gri_address_check(link->remote, link->hello.address) != GR_OK) {
+        err = GRI_FAIL(GR_EREFUSED, "its hello gives \"%.100s\" as its address, which is none",
+                       link->hello.address);
+    }
+    return err;
+}
+
+/* GR_ESTOPPED, GR_EBUSY: nothing new is begun here, but what there is goes on. */
+static gr_err may_begin(gri_link *link)
+{
+    gr_remote *remote = link->remote;
+
+    if (gri_peers_find(remote, is_with, link) != NULL) {
+        return GR_OK;
+    }
+    if (link->route == NULL && gri_remote_is_stopping(remote)) {
+        return GRI_FAIL(GR_ESTOPPED, "it is stopping");
+    }
+    if (!has_room(link)) {
+        return GRI_FAIL(GR_EBUSY,
+                        "%zu processes are in touch with it already, as many as its sessions_max "
+                        "allows",
+                        gri_peers_count(remote));
+    }
+    return GR_OK;
+}
+
 static void hear_hello(gri_link *link, const uint8_t *bytes, size_t count)
 {
     gr_remote *remote = link->remote;
-    gri_hello mine;
     gri_session *session = NULL;
     gri_link *attached = NULL;
     bool wait = false;
@@ -287,18 +334,13 @@ static void hear_hello(gri_link *link, const uint8_t *bytes, size_t count)
         refuse(link, GR_EPROTO, "its hello does not decode");
         return;
     }
-    link->heard_hello = true;
-    fill_hello(remote, &mine);
-    if (gri_hello_check(&mine, &link->hello) != GR_OK) {
+    if (!gri_link_admit(link)) {
+        return;
+    }
+    if (check_hello(link) != GR_OK || may_begin(link) != GR_OK) {
         gr_error why = *gr_last_error();
 
         refuse(link, why.code, why.text);
-        return;
-    }
-    /* Who stops begins nothing new, but hands over what it has. */
-    if (link->route == NULL && gri_remote_is_stopping(remote) &&
-        gri_peers_find(remote, is_with, link) == NULL) {
-        refuse(link, GR_ESTOPPED, "it is stopping");
         return;
     }
     end_predecessors(link);

@@ -267,7 +267,7 @@ static bool take_signal(gri_session *session, const gri_envelope *envelope)
         fine = signal.from.node == session->node;
         if (fine) {
             pthread_mutex_lock(&session->lock);
-            fine = gri_watches_add(&session->watched, signal.to, signal.from);
+            fine = gri_watches_add(&session->watched, signal.to, signal.from, remote->watches_max);
             pthread_mutex_unlock(&session->lock);
         }
         break;

@@ -135,6 +135,27 @@ static void forget_unknown(gri_link *link)
     }
 }
 
+bool gri_link_admit(gri_link *link)
+{
+    gr_remote *remote = link->remote;
+
+    forget_unknown(link);
+    if (link->route != NULL) {
+        return true;
+    }
+    if (remote->links_known >= remote->links_max) {
+        gri_remote_noise(remote, "GR-REMOTE-FULL",
+                         "%u connections have said hello, as many as links_max allows: another is "
+                         "closed",
+                         remote->links_known);
+        gri_link_close(link);
+        return false;
+    }
+    link->is_known = true;
+    remote->links_known++;
+    return true;
+}
+
 static void close_oldest_unknown(gr_remote *remote)
 {
     gri_link *link = NULL;
@@ -172,9 +193,6 @@ static void on_heard_item(gri_control_item *item)
 
     if (link->state != GRI_LINK_CLOSING) {
         gri_greeting_hear(link, frame->bytes, frame->count);
-        if (link->heard_hello) {
-            forget_unknown(link);
-        }
     }
     gri_free(frame);
     gri_link_unref(link);
@@ -186,6 +204,7 @@ static void on_closed_item(gri_control_item *item)
 
     TAILQ_REMOVE(&link->remote->links, link, all);
     forget_unknown(link);
+    link->remote->links_known -= link->is_known ? 1 : 0;
     link->state = GRI_LINK_CLOSING;
     gri_greeting_gone(link);
     gri_link_unref(link); /* the transport's */

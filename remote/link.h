@@ -55,10 +55,10 @@ struct gri_link {
     unsigned frames_heard;
     /* Control turn. */
     gri_link_state state;
-    gri_route *route; /* dialled; NULL: accepted */
-    gri_hello hello;  /* the peer's, once heard */
-    bool heard_hello;
+    gri_route *route;    /* dialled; NULL: accepted */
+    gri_hello hello;     /* the peer's, once heard */
     bool is_unknown;     /* accepted, and has not said hello */
+    bool is_known;       /* accepted, and has */
     uint64_t session_id; /* agreed on while greeting */
     bool resumes;
     gri_session *meant;  /* from hello on: the session it greets for; a reference */
@@ -81,6 +81,8 @@ void gri_link_closed(void *self, void *peer, const gr_error *error);
 
 /* Control turn. */
 void gri_link_close(gri_link *link);
+/* It has said hello. False: there are too many that have, and it is closed. */
+bool gri_link_admit(gri_link *link);
 /* Sends a frame of the handshake, after those before it. */
 void gri_link_say(gri_link *link, const uint8_t *bytes, size_t count);
 void gri_links_tick(gr_remote *remote, int64_t now);

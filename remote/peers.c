@@ -165,6 +165,16 @@ gri_session *gri_peers_find(gr_remote *remote, bool (*fits)(const gri_session *s
     return found; /* only the control turn takes sessions out */
 }
 
+size_t gri_peers_count(gr_remote *remote)
+{
+    size_t count = 0;
+
+    pthread_rwlock_rdlock(&remote->peers_lock);
+    count = HASH_COUNT(remote->sessions);
+    pthread_rwlock_unlock(&remote->peers_lock);
+    return count;
+}
+
 size_t gri_peers_all(gr_remote *remote, gri_session ***out_sessions)
 {
     gri_session *session = NULL, *next = NULL;

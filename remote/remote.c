@@ -357,6 +357,12 @@ static gr_err take_options(gr_remote *remote, const gr_remote_options *options)
         options->window_bytes == 0 ? GR_WINDOW_BYTES_DEFAULT : options->window_bytes;
     remote->held_bytes_max =
         options->held_bytes_max == 0 ? GR_HELD_BYTES_DEFAULT : options->held_bytes_max;
+    remote->sessions_max =
+        options->sessions_max == 0 ? GR_SESSIONS_MAX_DEFAULT : options->sessions_max;
+    remote->links_max = options->links_max != 0                 ? options->links_max
+                        : remote->sessions_max > UINT32_MAX / 2 ? UINT32_MAX
+                                                                : 2 * remote->sessions_max;
+    remote->watches_max = options->watches_max == 0 ? GR_WATCHES_MAX_DEFAULT : options->watches_max;
     remote->session_timeout_ms =
         options->session_timeout_ms == 0 ? SESSION_TIMEOUT_MS : options->session_timeout_ms;
     remote->heartbeat_ms = options->heartbeat_ms == 0 ? HEARTBEAT_MS : options->heartbeat_ms;

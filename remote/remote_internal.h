@@ -61,6 +61,7 @@ struct gr_remote {
     uint32_t window_messages;
     uint64_t window_bytes;
     size_t held_bytes_max;
+    uint32_t sessions_max, links_max, watches_max;
     int64_t session_timeout_ms, heartbeat_ms, dead_after_ms;
     const gr_transport_ops *ops;
     gr_transport *transport;
@@ -89,6 +90,7 @@ struct gr_remote {
     bool routes_closed; /* nothing is dialled any more */
     TAILQ_HEAD(, gri_link) links;
     unsigned links_unknown; /* accepted ones that have not said hello */
+    unsigned links_known;   /* accepted ones that have */
     gr_alarm tick;
     gri_control_item tick_item, replay_item;
     struct gri_stop *stop; /* somebody waits for everything to end */
@@ -134,6 +136,7 @@ gri_session *gri_peers_find(gr_remote *remote, bool (*fits)(const gri_session *s
 void gri_peers_tick(gr_remote *remote, int64_t now);
 /* Control turn: ends every session. */
 void gri_peers_end_all(gr_remote *remote, const gr_error *why);
+size_t gri_peers_count(gr_remote *remote);
 /* References to all of them, in an array to be freed; none when out of memory. */
 size_t gri_peers_all(gr_remote *remote, gri_session ***out_sessions);
 /* A copy of the address of a node; false when none is known. */

@@ -325,7 +325,8 @@ static bool note_signal_locked(gri_session *session, const gr_signal *signal)
 {
     switch (signal->kind) {
     case GR_SIGNAL_WATCH:
-        return gri_watches_add(&session->watching, signal->from, signal->to);
+        return gri_watches_add(&session->watching, signal->from, signal->to,
+                               session->remote->watches_max);
     case GR_SIGNAL_UNWATCH:
         gri_watches_remove(&session->watching, signal->from, signal->to);
         return true;

@@ -34,7 +34,7 @@ static struct gri_watch *find(const gri_watches *watches, gr_pid local, gr_pid f
     return watch;
 }
 
-bool gri_watches_add(gri_watches *watches, gr_pid local, gr_pid foreign)
+bool gri_watches_add(gri_watches *watches, gr_pid local, gr_pid foreign, uint32_t max)
 {
     struct gri_watch *watch = find(watches, local, foreign);
 
@@ -42,7 +42,7 @@ bool gri_watches_add(gri_watches *watches, gr_pid local, gr_pid foreign)
         watch->count++;
         return true;
     }
-    if (HASH_COUNT(watches->by_pair) >= GRI_WATCHES_MAX) {
+    if (HASH_COUNT(watches->by_pair) >= max) {
         return false;
     }
     watch = gri_calloc(1, sizeof(*watch));

@@ -9,14 +9,12 @@
 
 #include <granary/pid.h>
 
-enum { GRI_WATCHES_MAX = 1000000 }; /* in each direction of a session */
-
 typedef struct gri_watches {
     struct gri_watch *by_pair;
 } gri_watches;
 
-/* One more watch of this pair. False: too many, or out of memory. */
-bool gri_watches_add(gri_watches *watches, gr_pid local, gr_pid foreign);
+/* One more watch of this pair. False: more than `max` pairs, or out of memory. */
+bool gri_watches_add(gri_watches *watches, gr_pid local, gr_pid foreign, uint32_t max);
 /* One less, false when there is none; or all of the pair. */
 bool gri_watches_take(gri_watches *watches, gr_pid local, gr_pid foreign);
 void gri_watches_remove(gri_watches *watches, gr_pid local, gr_pid foreign);

@@ -463,6 +463,97 @@ static int raw_session(const char *address, const gri_hello *hello, uint64_t *ou
     return fd;
 }
 
+static void m10_an_address_that_is_none_is_refused_before_anybody_dials_it(void **state)
+{
+    static const char *const addresses[] = {"nobody", "http://127.0.0.1:80", "tcp://127.0.0.1",
+                                            "tcp://127.0.0.1:80/x", "tcp://127.0.0.1:99999"};
+    world *in = world_threads();
+    gri_hello hello = stranger_hello();
+
+    (void)state;
+    world_start(in, 0, NULL);
+    for (unsigned i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        (void)snprintf(hello.address, sizeof(hello.address), "%s", addresses[i]);
+        expect_refusal(gr_remote_address(in->peers[0].remote), &hello, GRI_WIRE_VERSION,
+                       GR_EREFUSED, addresses[i]);
+    }
+    assert_int_equal(gr_remote_read_counters(in->peers[0].remote).connects_failed, 0);
+    world_free(in);
+}
+
+/* Clients up to the limit, a node beyond it, and room again when one has gone. */
+static void m11_more_processes_than_there_is_room_for_are_refused(void **state)
+{
+    enum { ROOM = 4 };
+    world *in = world_threads();
+    gri_hello hello = stranger_hello();
+    const char *address = NULL;
+    int fds[ROOM + 2];
+    uint64_t node = 0;
+
+    (void)state;
+    world_start(in, 0, &(gr_remote_options){.sessions_max = ROOM, .session_timeout_ms = 300});
+    address = gr_remote_address(in->peers[0].remote);
+    for (unsigned i = 0; i < ROOM; i++) {
+        hello.node = 100 + i;
+        fds[i] = raw_session(address, &hello, &node);
+    }
+    hello.node = 200;
+    expect_refusal(address, &hello, GRI_WIRE_VERSION, GR_EBUSY, "sessions_max");
+    hello.role = GR_ROLE_NODE;
+    fds[ROOM] = raw_session(address, &hello, &node);
+    hello.node = 201;
+    expect_refusal(address, &hello, GRI_WIRE_VERSION, GR_EBUSY, "sessions_max");
+    assert_int_equal(in->peers[0].ups, ROOM + 1);
+    for (unsigned i = 0; i < 2; i++) {
+        close(fds[i]);
+    }
+    WORLD_UNTIL(in, WAIT_MS, in->peers[0].losts == 2);
+    hello.role = GR_ROLE_CLIENT;
+    fds[0] = raw_session(address, &hello, &node);
+    for (unsigned i = 0; i <= ROOM; i++) {
+        if (i != 1) {
+            close(fds[i]);
+        }
+    }
+    world_free(in);
+}
+
+static void m11_more_connections_past_their_hello_than_the_limit_are_closed(void **state)
+{
+    enum { ROOM = 3 };
+    world *in = world_threads();
+    gri_hello hello = stranger_hello();
+    uint8_t frame[GRI_HANDSHAKE_BYTES_MAX];
+    const char *address = NULL;
+    int fds[ROOM];
+    int fd = -1;
+    uint64_t node = 0;
+    unsigned lines = 0;
+
+    (void)state;
+    world_start(in, 0, &(gr_remote_options){.links_max = ROOM});
+    address = gr_remote_address(in->peers[0].remote);
+    for (unsigned i = 0; i < ROOM; i++) {
+        hello.node = 100 + i;
+        fds[i] = raw_session(address, &hello, &node);
+    }
+    lines = in->log_lines;
+    hello.node = 200;
+    fd = raw_connect(address);
+    raw_send(fd, frame, gri_hello_pack(&hello, frame));
+    assert_int_equal(raw_receive(fd, frame, sizeof(frame)), 0);
+    close(fd);
+    assert_true(in->log_lines > lines);
+    close(fds[0]);
+    WORLD_UNTIL(in, WAIT_MS, in->peers[0].brokens == 1);
+    fds[0] = raw_session(address, &hello, &node);
+    for (unsigned i = 0; i < ROOM; i++) {
+        close(fds[i]);
+    }
+    world_free(in);
+}
+
 static void m10_a_peer_that_breaks_the_protocol_ends_only_its_own_session(void **state)
 {
     world *in = world_threads();
@@ -642,6 +733,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(m06_whoever_connects_while_it_stops_is_told_so),
         cmocka_unit_test(m10_any_bytes_after_the_greeting_harm_nobody),
         cmocka_unit_test(m10_a_peer_that_breaks_the_protocol_ends_only_its_own_session),
+        cmocka_unit_test(m10_an_address_that_is_none_is_refused_before_anybody_dials_it),
+        cmocka_unit_test(m11_more_processes_than_there_is_room_for_are_refused),
+        cmocka_unit_test(m11_more_connections_past_their_hello_than_the_limit_are_closed),
         cmocka_unit_test(m11_other_versions_are_refused_with_both_numbers),
         cmocka_unit_test(m13_port_0_ipc_and_all_interfaces),
     };

@@ -26,7 +26,9 @@ enum {
     GR_WINDOW_MESSAGES_DEFAULT = 8192,
     GR_WINDOW_BYTES_DEFAULT = 8 * 1024 * 1024,
     GR_HELD_BYTES_DEFAULT = 64 * 1024 * 1024,
-    GR_HELD_BYTES_MIN = 1024 * 1024
+    GR_HELD_BYTES_MIN = 1024 * 1024,
+    GR_SESSIONS_MAX_DEFAULT = 4096,
+    GR_WATCHES_MAX_DEFAULT = 1000000
 };
 
 /** Zero in a field means its default. Strings are copied. */
@@ -41,6 +43,12 @@ typedef struct gr_remote_options {
     size_t window_bytes;
     size_t held_bytes_max; /* what is kept for a peer until it acknowledges; a larger window than this
                               is not believed; at least GR_HELD_BYTES_MIN */
+    uint32_t sessions_max; /* processes that this one talks to; others that come are refused as
+                              GR_EBUSY. Nodes may be a quarter more: clients do not keep them out */
+    uint32_t links_max;    /* connections that have said hello; others are closed; default twice
+                              sessions_max */
+    uint32_t watches_max;  /* pairs of actors that watch across one session, in each direction; who
+                              watches more breaks the protocol */
     int64_t session_timeout_ms; /* a peer unreachable for longer is lost; default 10000 */
     int64_t heartbeat_ms;       /* when idle; default 1000 */
     int64_t dead_after_ms;      /* a connection silent for longer is given up; default 4000 */
