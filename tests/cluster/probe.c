@@ -152,20 +152,31 @@ static gr_err panic(const void *methods, gr_grain *grain, const void *request, v
     gr_grain_panic(grain, GR_EIO, "%s has lost its head", gr_grain_identity(grain));
 }
 
+static const gr_kind_info *kind_named(const char *name)
+{
+    const gr_kind_info *kinds[] = {&probe_twin, &probe_brief, &probe_open, &probe_shared};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i]->name, name) == 0) {
+            return kinds[i];
+        }
+    }
+    return &probe_kind;
+}
+
 static gr_err walk(const void *methods, gr_grain *grain, const void *request, void *reply)
 {
     const Probe__Ask *ask = request;
-    const gr_kind_info *kind =
-        strcmp(gr_grain_kind(grain), probe_open.name) == 0 ? &probe_open : &probe_kind;
+    const gr_kind_info *kind = kind_named(gr_grain_kind(grain));
     Probe__Ask next = PROBE__ASK__INIT;
     void *got = NULL;
     gr_err err = GR_OK;
 
+    enter(methods, grain, ask->number);
     if (ask->n_path == 0) {
         (void)tell(reply, grain, 1);
-        return GR_OK;
+        return leave(methods, grain, GR_OK);
     }
-    enter(methods, grain, ask->number);
     next.path = ask->path + 1;
     next.n_path = ask->n_path - 1;
     err = wait_ms(world_of(methods)->sys, ask->wait_ms); /* only the first waits */
@@ -183,11 +194,14 @@ static gr_err walk(const void *methods, gr_grain *grain, const void *request, vo
 static gr_err note(const void *methods, gr_grain *grain, const void *request, void *reply)
 {
     const Probe__Ask *ask = request;
+    probe_world *world = world_of(methods);
 
     (void)reply;
-    (void)grain;
-    atomic_store(&world_of(methods)->last_note, ask->number);
-    atomic_fetch_add(&world_of(methods)->notes, 1);
+    if (world->on_turn != NULL) {
+        world->on_turn(world->arg, grain, ask->number, true);
+    }
+    atomic_store(&world->last_note, ask->number);
+    atomic_fetch_add(&world->notes, 1);
     return GR_OK;
 }
 

@@ -39,6 +39,7 @@ enum {
     IN_FLIGHT_MAX = 24,
     PART = 1000, /* probabilities are parts of this */
     SLACK_MS = 100,
+    WALK_MAX = 3,
     AGAIN_WITHIN_MS = LAB_LEASE_MS + 1000,
     SILENCE_MS = 4500 /* until a connection on which nothing comes is given up */
 };
@@ -258,22 +259,61 @@ static void on_outcome(void *arg, gr_future *future)
     }
 }
 
+static enum probe_method pick_method(sim *s)
+{
+    int64_t part = pick(s, 1, PART);
+
+    return part <= 200   ? PROBE_GET
+           : part <= 350 ? PROBE_WALK
+           : part <= 450 ? PROBE_NOTE
+                         : PROBE_ADD;
+}
+
+/* Nobody is told what becomes of it; only that it was not taken. */
+static void start_one_way(sim *s, sim_call *call, const char *identity, const Probe__Ask *ask,
+                          const gr_call_options *options)
+{
+    call->ended_ms = gr_stepped_now(s->lab.stepped);
+    call->outcome = GR_OK;
+    if (gr_call_one_way(gr_client_caller(s->lab.client), &probe_brief,
+                        probe_method_of(&probe_brief, PROBE_NOTE), identity, ask,
+                        options) != GR_OK) {
+        call->outcome = GR_ENOTRUN;
+    }
+}
+
 static void start_call(sim *s)
 {
     sim_call *call = &s->calls[s->calls_count];
     Probe__Ask ask = PROBE__ASK__INIT;
     gr_call_options options = {.timeout_ms = pick(s, 50, 6000)};
+    char names[WALK_MAX][24];
+    char *path[WALK_MAX];
     char identity[24];
 
     if (s->calls_count == CALLS_MAX || s->in_flight >= IN_FLIGHT_MAX) {
         return;
     }
     call->grain = (int)pick(s, 0, GRAINS - 1);
-    call->method = happens(s, 250) ? PROBE_GET : PROBE_ADD;
+    call->method = pick_method(s);
     call->deadline_ms = gr_stepped_now(s->lab.stepped) + options.timeout_ms;
     ask.number = ++s->calls_count;
     ask.wait_ms = happens(s, 300) ? (uint32_t)pick(s, 1, 300) : 0;
     (void)snprintf(identity, sizeof(identity), "g%d", call->grain);
+    if (call->method == PROBE_NOTE) {
+        start_one_way(s, call, identity, &ask, &options);
+        return;
+    }
+    /* From grain to grain, always upwards: two walks that met would wait for each other until their deadline. */
+    for (int at = call->grain + 1;
+         call->method == PROBE_WALK && ask.n_path < WALK_MAX && at < GRAINS; at++) {
+        if (happens(s, 500)) {
+            (void)snprintf(names[ask.n_path], sizeof(names[0]), "g%d", at);
+            path[ask.n_path] = names[ask.n_path];
+            ask.n_path++;
+        }
+    }
+    ask.path = path;
     s->in_flight++;
     if (gr_call_future(gr_client_caller(s->lab.client), &probe_brief,
                        probe_method_of(&probe_brief, call->method), identity, &ask, &options,
@@ -513,12 +553,29 @@ static void heal(sim *s, bool everything)
 
 /* ---- after the faults */
 
+/* How long walks from before may still keep grains waiting: what a walk waits for may have been lost on the way. */
+static int64_t walking_ms(const sim *s)
+{
+    int64_t now_ms = gr_stepped_now(s->lab.stepped);
+    int64_t most_ms = 0;
+
+    for (int i = 0; i < s->calls_count; i++) {
+        const sim_call *call = &s->calls[i];
+
+        if (call->method == PROBE_WALK && call->ended_ms == 0 &&
+            call->deadline_ms - now_ms > most_ms) {
+            most_ms = call->deadline_ms - now_ms;
+        }
+    }
+    return most_ms;
+}
+
 static void check_answers(sim *s)
 {
     gr_future *futures[GRAINS];
     /* What was lost in a partition on a connection that still looks open is sent again when the connection is given up. */
     bool lossy = s->joined_ms != 0 && gr_stepped_now(s->lab.stepped) - s->joined_ms < SILENCE_MS;
-    int64_t limit_ms = AGAIN_WITHIN_MS + (lossy ? SILENCE_MS : 0);
+    int64_t limit_ms = AGAIN_WITHIN_MS + (lossy ? SILENCE_MS : 0) + walking_ms(s);
 
     for (int i = 0; i < GRAINS; i++) {
         gr_call_options options = {.timeout_ms = limit_ms, .wait_for_host = true};
