@@ -139,6 +139,26 @@ static inline void gri_mailbox_block(gri_mailbox *box, bool blocked)
     }
 }
 
+/* After a flood that the count could not follow: what was just taken is counted anew. Only by who has the claim. */
+static inline void gri_mailbox_recount(gri_mailbox *box, uint64_t counted)
+{
+    uint64_t old =
+        atomic_load_explicit(&box->word, memory_order_relaxed); /* the swap below checks it */
+    uint64_t taken = 0, count = 0;
+    const gr_msg *msg = NULL;
+
+    for (msg = box->oldest; msg != NULL; msg = (const gr_msg *)msg->block.next) {
+        taken++;
+    }
+    do {
+        count = gri_mailbox_count(old) - counted + taken; /* with those pushed since */
+        count = count < GRI_MAILBOX_COUNT_MAX ? count : GRI_MAILBOX_COUNT_MAX;
+        /* Acquire and release, in the middle of the chain of who pushes: as a push. */
+    } while (!atomic_compare_exchange_weak_explicit(
+        &box->word, &old, (old & ~(GRI_MAILBOX_COUNT_MAX * GRI_MAILBOX_ONE)) | count << 2,
+        memory_order_acq_rel, memory_order_relaxed));
+}
+
 /* Takes all that was pushed, oldest first, when nothing taken is left. Only by who has the claim. */
 static inline void gri_mailbox_take(gri_mailbox *box)
 {
@@ -149,8 +169,7 @@ static inline void gri_mailbox_take(gri_mailbox *box)
     gr_msg *newest = NULL;
     gr_msg *older = NULL;
 
-    /* A count that has reached its end, after a flood beyond the limit, begins anew here. */
-    if (gri_mailbox_newest(old) == NULL && handled < GRI_MAILBOX_COUNT_MAX) {
+    if (gri_mailbox_newest(old) == NULL) {
         return;
     }
     /* Relaxed: the swap, which releases, puts it before the new word. */
@@ -174,6 +193,9 @@ static inline void gri_mailbox_take(gri_mailbox *box)
         newest = next;
     }
     box->oldest = older;
+    if (__builtin_expect(gri_mailbox_count(old) == GRI_MAILBOX_COUNT_MAX, 0)) {
+        gri_mailbox_recount(box, gri_mailbox_count(fresh));
+    }
 }
 
 /* The next message, or NULL. Only by who has the claim. */

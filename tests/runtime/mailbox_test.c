@@ -8,6 +8,8 @@
 
 #include <stdatomic.h>
 
+#include "mailbox.h"
+
 /* ---- r28 */
 
 enum { SENDERS = 100 };
@@ -413,6 +415,71 @@ static void a_sender_that_is_stopped_while_it_waits_for_room_goes(void **state)
     future = gr_future_unref(future);
 }
 
+/* ---- the word itself */
+
+/* An empty mailbox whose count stands at a number, of which so many have been handled. */
+static void set_counts(gri_mailbox *box, uint64_t count, uint32_t handled)
+{
+    /* Relaxed, all: one thread. */
+    atomic_store_explicit(&box->word, count * GRI_MAILBOX_ONE, memory_order_relaxed);
+    atomic_store_explicit(&box->handled, handled, memory_order_relaxed);
+}
+
+/* What a limit of two means, three times over. */
+static void expect_room_for_two(gri_mailbox *box)
+{
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(gri_mailbox_depth(box), 0);
+        assert_true(gri_mailbox_has_room(box));
+        for (int i = 0; i < 3; i++) {
+            gr_msg *msg = lab_word_new(i);
+            gri_push pushed = gri_mailbox_push(box, msg, false);
+
+            assert_int_equal(pushed == GRI_PUSH_FULL, i == 2);
+            if (pushed == GRI_PUSH_FULL) {
+                msg = gr_msg_unref(msg);
+            }
+        }
+        for (int i = 0; i < 2; i++) {
+            (void)gr_msg_unref(gri_mailbox_pop(box));
+        }
+        assert_null(gri_mailbox_pop(box));
+    }
+}
+
+/* A flood beyond the limit takes the count to its end; then a mailbox must neither be full for ever nor forget its limit. */
+static void r29_a_mailbox_whose_count_has_reached_its_end_takes_messages_again(void **state)
+{
+    enum { NEAR = 3, FLOOD = 10 };
+    gri_mailbox box = {.limit = 2};
+    gr_msg *word = lab_word_new(1);
+
+    (void)state;
+    set_counts(&box, GRI_MAILBOX_COUNT_MAX - NEAR, (uint32_t)GRI_MAILBOX_COUNT_MAX - NEAR);
+    for (int i = 0; i < FLOOD; i++) {
+        assert_true(gri_mailbox_push(&box, lab_word_new(i), true) != GRI_PUSH_FULL);
+    }
+    assert_int_equal(gri_mailbox_count(atomic_load_explicit(&box.word, memory_order_relaxed)),
+                     GRI_MAILBOX_COUNT_MAX);
+    for (int64_t i = 0; i < FLOOD; i++) {
+        gr_msg *msg = gri_mailbox_pop(&box);
+
+        assert_non_null(msg);
+        assert_int_equal(((const lab_word *)gr_msg_read(msg, &lab_word_type))->number, i);
+        msg = gr_msg_unref(msg);
+    }
+    assert_null(gri_mailbox_pop(&box));
+    expect_room_for_two(&box);
+    /* More than it can count were taken at once, and all of them have been handled. */
+    set_counts(&box, GRI_MAILBOX_COUNT_MAX, (uint32_t)GRI_MAILBOX_COUNT_MAX + FLOOD);
+    assert_true(gri_mailbox_has_room(&box));
+    assert_int_equal(gri_mailbox_push(&box, word, false), GRI_PUSHED_MUST_SCHEDULE);
+    assert_ptr_equal(gri_mailbox_pop(&box), word);
+    word = gr_msg_unref(word);
+    assert_null(gri_mailbox_pop(&box));
+    expect_room_for_two(&box);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +496,7 @@ int main(void)
         LAB_BOTH(waiting_senders_get_room_in_turn),
         LAB_BOTH(senders_that_wait_for_a_dying_actor_are_told),
         LAB_BOTH(a_sender_that_is_stopped_while_it_waits_for_room_goes),
+        LAB_STEPPED(r29_a_mailbox_whose_count_has_reached_its_end_takes_messages_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
