@@ -1,6 +1,5 @@
 /*
- * Timers of actors and alarms of extenders: once, again and again, cancelled, gone with their
- * owner. Behaviour r22. Stepped, on virtual time, and a few on threads to see that real time moves
+ * Timers of actors: once, again and again, cancelled, gone with their owner. Behaviour r22. Stepped, on virtual time, and a few on threads to see that real time moves
  * them too.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -399,106 +398,6 @@ static void r22_on_threads_time_is_real(void **state)
     assert_int_equal(lab_count(lab, "a 1"), 1);
 }
 
-/* ---- alarms */
-
-typedef struct bell {
-    gr_alarm alarm;
-    struct lab *lab;
-    const char *name;
-    int64_t again_ms; /* sets itself again by so much; 0: not */
-} bell;
-
-static void ring(void *arg)
-{
-    bell *mine = arg;
-
-    lab_note(mine->lab, "%s rings", mine->name);
-    if (mine->again_ms != 0) {
-        gr_alarm_set(&mine->alarm, gr_system_now(mine->lab->sys) + mine->again_ms);
-    }
-}
-
-static void an_alarm_rings_when_set_and_not_when_cleared(void **state)
-{
-    struct lab *lab = *state;
-    int64_t now = gr_system_now(lab->sys);
-    bell a = {.lab = lab, .name = "a"};
-    bell b = {.lab = lab, .name = "b"};
-
-    gr_alarm_init(&a.alarm, lab->sys, ring, &a);
-    gr_alarm_init(&b.alarm, lab->sys, ring, &b);
-    gr_alarm_set(&a.alarm, now + 10);
-    gr_alarm_set(&b.alarm, now + 5);
-    assert_int_equal(gr_stepped_next_ms(lab->stepped), now + 5);
-    gr_alarm_clear(&b.alarm);
-    gr_alarm_clear(&b.alarm);
-    lab_advance(lab, 20);
-    lab_assert_notes(lab, "", "a rings");
-    gr_alarm_set(&b.alarm, now); /* in the past: at once */
-    lab_advance(lab, 0);
-    lab_assert_notes(lab, "", "a rings|b rings");
-    gr_alarm_set(&a.alarm, now + 100);
-    gr_alarm_set(&a.alarm, now + 30); /* set again: the later word counts */
-    lab_advance(lab, 10);
-    lab_assert_notes(lab, "", "a rings|b rings|a rings");
-    lab_advance(lab, 100);
-    lab_assert_notes(lab, "", "a rings|b rings|a rings");
-    gr_alarm_fini(&a.alarm);
-    gr_alarm_fini(&b.alarm);
-}
-
-static void an_alarm_may_set_itself_again(void **state)
-{
-    struct lab *lab = *state;
-    bell a = {.lab = lab, .name = "a", .again_ms = 1};
-
-    gr_alarm_init(&a.alarm, lab->sys, ring, &a);
-    gr_alarm_set(&a.alarm, gr_system_now(lab->sys));
-    if (lab->stepped != NULL) {
-        lab_advance(lab, 5);
-    }
-    lab_wait_times(lab, "a rings", 5);
-    gr_alarm_fini(&a.alarm); /* also while it runs and sets itself */
-}
-
-static void ring_and_end(void *arg)
-{
-    bell *mine = arg;
-
-    gr_alarm_fini(&mine->alarm); /* from inside: does not wait for itself */
-    lab_note(mine->lab, "%s ended", mine->name);
-}
-
-static void an_alarm_may_end_inside_its_own_function(void **state)
-{
-    struct lab *lab = *state;
-    bell a = {.lab = lab, .name = "a"};
-
-    gr_alarm_init(&a.alarm, lab->sys, ring_and_end, &a);
-    gr_alarm_set(&a.alarm, gr_system_now(lab->sys) + 1);
-    if (lab->stepped != NULL) {
-        lab_advance(lab, 1);
-    }
-    lab_wait(lab, "a ended");
-}
-
-static void after_fini_an_alarm_is_not_running(void **state)
-{
-    struct lab *lab = *state;
-
-    for (size_t i = 0; i < lab_scaled(2000); i++) {
-        bell *a = calloc(1, sizeof(*a));
-
-        assert_non_null(a);
-        a->lab = lab;
-        a->name = "a";
-        gr_alarm_init(&a->alarm, lab->sys, ring, a);
-        gr_alarm_set(&a->alarm, gr_system_now(lab->sys)); /* may be running at this moment */
-        gr_alarm_fini(&a->alarm);
-        free(a); /* a sanitizer sees a use after this */
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,10 +418,6 @@ int main(void)
         LAB_STEPPED(a_delay_of_nothing_and_one_of_forever),
         LAB_STEPPED(a_restart_leaves_no_timer_to_nobody),
         LAB_THREADS(r22_on_threads_time_is_real),
-        LAB_STEPPED(an_alarm_rings_when_set_and_not_when_cleared),
-        LAB_BOTH(an_alarm_may_set_itself_again),
-        LAB_BOTH(an_alarm_may_end_inside_its_own_function),
-        LAB_BOTH(after_fini_an_alarm_is_not_running),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
