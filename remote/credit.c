@@ -17,6 +17,7 @@ struct gri_waiter {
     TAILQ_ENTRY(gri_waiter) next;
     gri_session *session;
     uint64_t charge;
+    bool wants; /* the peer has been told that this one needs most of the window */
     waiter_state state;
     gr_future *future;
     gr_msg *wake;       /* made beforehand, so that waking cannot fail */
@@ -81,12 +82,28 @@ static void bury(struct gri_waiter *take_waiter)
     gri_session_unref(session); /* the one of the sender */
 }
 
+/* The peer tells by itself only when a quarter of the window has come free. True: it has to be told that
+ * this does not do for the first in the row. */
+static bool want_locked(gri_session *session)
+{
+    struct gri_waiter *waiter = TAILQ_FIRST(&session->waiters);
+    uint64_t bytes_max = session->window.bytes_max;
+
+    if (waiter == NULL || waiter->wants || waiter->charge <= bytes_max - bytes_max / 4) {
+        return false;
+    }
+    waiter->wants = true;
+    session->want_due = true;
+    return true;
+}
+
 /* Takes the first out of the row, if it may go, and wakes it. False: there is none to be woken. */
 static bool wake_first(gri_session *session, waiter_state state)
 {
     struct gri_waiter *waiter = NULL;
     gr_future *future = NULL;
     gr_msg *message = NULL;
+    bool want = false;
 
     pthread_mutex_lock(&session->lock);
     waiter = TAILQ_FIRST(&session->waiters);
@@ -96,7 +113,11 @@ static bool wake_first(gri_session *session, waiter_state state)
         message = waiter->wake;
         waiter->wake = NULL;
     }
+    want = future == NULL && want_locked(session);
     pthread_mutex_unlock(&session->lock);
+    if (want) {
+        gri_session_pump(session);
+    }
     if (future == NULL) {
         return false;
     }
@@ -135,6 +156,7 @@ gr_err gri_credit_wait_locked(gri_session *session, uint64_t charge, int64_t dea
     gr_msg *reply = NULL;
     gr_err err = GR_OK;
     int64_t left_ms = deadline_ms;
+    bool want = false;
 
     pthread_mutex_unlock(&session->lock);
     if (deadline_ms != GR_FOREVER) {
@@ -153,7 +175,11 @@ gr_err gri_credit_wait_locked(gri_session *session, uint64_t charge, int64_t dea
     if (err == GR_OK &&
         (!TAILQ_EMPTY(&session->waiters) || !gri_credit_take_locked(session, charge))) {
         TAILQ_INSERT_TAIL(&session->waiters, waiter, next);
+        want = want_locked(session);
         pthread_mutex_unlock(&session->lock);
+        if (want) {
+            gri_session_pump(session);
+        }
         err = gr_await(waiter->future, left_ms, &reply);
         if (err == GR_OK) {
             (void)gr_msg_unref(reply);
@@ -163,6 +189,9 @@ gr_err gri_credit_wait_locked(gri_session *session, uint64_t charge, int64_t dea
     }
     pthread_mutex_unlock(&session->lock);
     waiter_free(waiter);
+    if (err != GR_OK) {
+        gri_credit_granted(session); /* what did not do for this one may do for those behind it */
+    }
     pthread_mutex_lock(&session->lock);
     return err == GR_OK && session->state == GRI_SESSION_ENDED ? GR_EUNREACHABLE : err;
 }

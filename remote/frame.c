@@ -40,8 +40,7 @@ bool gri_frame_read(gri_reader *reader, gri_frame *out_frame, uint8_t *out_versi
         return false;
     }
     *out_version = start[2];
-    if (start[2] != GRI_WIRE_VERSION || start[3] < GRI_FRAME_HELLO ||
-        start[3] > GRI_FRAME_GOODBYE) {
+    if (start[2] != GRI_WIRE_VERSION || start[3] < GRI_FRAME_HELLO || start[3] > GRI_FRAME_WANT) {
         return false;
     }
     frame.kind = (gri_frame_kind)start[3];

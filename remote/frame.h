@@ -27,9 +27,10 @@ typedef enum gri_frame_kind {
     GRI_FRAME_HELLO = 1,
     GRI_FRAME_ACCEPT = 2,
     GRI_FRAME_REFUSE = 3,
-    GRI_FRAME_DATA = 4,   /* numbered, with envelopes */
-    GRI_FRAME_BEAT = 5,   /* acknowledges, grants, and shows that somebody is there */
-    GRI_FRAME_GOODBYE = 6 /* the session is over */
+    GRI_FRAME_DATA = 4,    /* numbered, with envelopes */
+    GRI_FRAME_BEAT = 5,    /* acknowledges, grants, and shows that somebody is there */
+    GRI_FRAME_GOODBYE = 6, /* the session is over */
+    GRI_FRAME_WANT = 7     /* a beat of who needs most of the window for its next message */
 } gri_frame_kind;
 
 typedef struct gri_frame {

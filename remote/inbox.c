@@ -76,7 +76,7 @@ static void answer(gri_session *session, const gri_envelope *envelope, gr_pid to
     }
 }
 
-/* NULL after answering who sent it. */
+/* NULL after answering who sent it. Without a payload there was no memory for it. */
 static gr_msg *unpack(gri_session *session, const gri_envelope *envelope, gr_pid to)
 {
     gr_remote *remote = session->remote;
@@ -86,6 +86,10 @@ static gr_msg *unpack(gri_session *session, const gri_envelope *envelope, gr_pid
     char text[GR_ERROR_TEXT_BYTES];
     gr_err err = GR_OK;
 
+    if (envelope->payload == NULL) {
+        answer(session, envelope, to, GR_ENOMEM, "no memory for it where it arrived");
+        return NULL;
+    }
     if (strcmp(number->name, GRI_ERROR_TYPE_NAME) == 0) {
         return gri_error_unpack(envelope->payload, envelope->bytes);
     }
@@ -129,23 +133,11 @@ static bool take_credit(gri_session *session, uint64_t charge)
     }
     session->in_messages++;
     session->in_bytes += charge;
+    /* relaxed: it waits no longer; telling it once too often does no harm */
+    if (atomic_load_explicit(&session->tell_each, memory_order_relaxed)) {
+        atomic_store_explicit(&session->tell_each, false, memory_order_relaxed);
+    }
     return true;
-}
-
-/* Where the answer will go is where it is owed; without memory for that it will take credit. */
-static void owe(gri_session *session, gr_pid asker)
-{
-    gri_session *other = NULL;
-
-    if (asker.node == session->node) {
-        (void)gri_session_owe(session, asker);
-        return;
-    }
-    other = gri_peers_get(session->remote, asker.node, false);
-    if (other != NULL) {
-        (void)gri_session_owe(other, asker);
-        gri_session_unref(other);
-    }
 }
 
 static bool deliver(gri_session *session, const gri_envelope *envelope)
@@ -161,9 +153,12 @@ static bool deliver(gri_session *session, const gri_envelope *envelope)
         (!free_of_credit && !take_credit(session, charge))) {
         return false;
     }
-    if (free_of_credit && !gri_session_answered(session, to) && gr_process_alive(remote->sys, to)) {
-        gri_remote_noise(remote, "GR-REMOTE-RIGHTS",
-                         "%016" PRIx64 " answers what nobody has asked it: ignored", session->node);
+    if (free_of_credit && !gri_session_answered(session, to)) {
+        if (gr_process_alive(remote->sys, to)) { /* else it is only late */
+            gri_remote_noise(remote, "GR-REMOTE-RIGHTS",
+                             "%016" PRIx64 " answers what nobody has asked it: ignored",
+                             session->node);
+        }
         return true; /* an answer takes no credit, so only what was asked for is taken in */
     }
     msg = unpack(session, envelope, to);
@@ -182,7 +177,11 @@ static bool deliver(gri_session *session, const gri_envelope *envelope)
     gr_msg_set_sender(msg, envelope->sender);
     if ((envelope->flags & GRI_ENVELOPE_REQUEST) != 0) {
         gr_msg_set_request(msg);
-        owe(session, envelope->sender);
+        if (envelope->sender.node == session->node) {
+            /* Without memory for this the answer takes credit; so does the answer to a request that was
+             * forwarded: its asker has asked somebody else, and does not expect it from us. */
+            (void)gri_session_owe(session, envelope->sender);
+        }
     }
     err = gr_send(remote->sys, to, msg);
     if (err != GR_OK && (envelope->flags & GRI_ENVELOPE_REQUEST) != 0) {
@@ -226,15 +225,9 @@ static bool take_piece(gri_session *session, const gri_envelope *piece)
         return true;
     }
     session->parcel_total = 0;
-    if (session->parcel == NULL) {
-        gr_pid to = {session->remote->node, piece->slot, piece->generation};
-
-        answer(session, piece, to, GR_ENOMEM, "no memory for it where it arrived");
-        return true;
-    }
     whole.kind = GRI_ENVELOPE_MESSAGE;
     whole.bytes = piece->total;
-    whole.payload = session->parcel;
+    whole.payload = session->parcel; /* NULL: it is taken in as far as credit goes, and answered */
     fine = deliver(session, &whole);
     gri_free(session->parcel);
     session->parcel = NULL;
@@ -251,7 +244,7 @@ static bool take_signal(gri_session *session, const gri_envelope *envelope)
                         .from = envelope->sender,
                         .reason = (gr_reason)(envelope->type >> 8)};
     bool fine = true;
-    bool watched = false;
+    bool known = false; /* that pair watches */
 
     switch (signal.kind) {
     case GR_SIGNAL_STOP:
@@ -265,25 +258,32 @@ static bool take_signal(gri_session *session, const gri_envelope *envelope)
         break;
     case GR_SIGNAL_WATCH:
         fine = signal.from.node == session->node;
-        if (fine) {
-            pthread_mutex_lock(&session->lock);
-            fine = gri_watches_add(&session->watched, signal.to, signal.from, remote->watches_max);
-            pthread_mutex_unlock(&session->lock);
+        pthread_mutex_lock(&session->lock);
+        known = gri_watches_has(&session->watched, signal.to, signal.from);
+        fine = fine && (known || gri_watches_add(&session->watched, signal.to, signal.from,
+                                                 remote->watches_max));
+        pthread_mutex_unlock(&session->lock);
+        if (fine && known) {
+            return true; /* it watches already: saying so again costs whom it watches nothing */
         }
         break;
     case GR_SIGNAL_UNWATCH:
         fine = signal.from.node == session->node;
         pthread_mutex_lock(&session->lock);
+        known = gri_watches_has(&session->watched, signal.to, signal.from);
         gri_watches_remove(&session->watched, signal.to, signal.from);
         pthread_mutex_unlock(&session->lock);
+        if (fine && !known) {
+            return true;
+        }
         break;
     case GR_SIGNAL_TERMINATED:
         fine = signal.from.node == session->node && signal.reason >= GR_REASON_STOPPED &&
                signal.reason <= GR_REASON_NODE_LOST;
         pthread_mutex_lock(&session->lock);
-        watched = gri_watches_take(&session->watching, signal.to, signal.from);
+        known = gri_watches_take(&session->watching, signal.to, signal.from);
         pthread_mutex_unlock(&session->lock);
-        if (fine && !watched) {
+        if (fine && !known) {
             return true; /* nobody watches it, or no longer: such notices take no room in a mailbox */
         }
         break;
@@ -400,6 +400,9 @@ bool gri_session_receive(gri_session *session, gri_link *link, const uint8_t *by
                          session->node);
         gri_session_ask_end(session, GR_EPROTO, "the peer broke the protocol");
         return false;
+    }
+    if (frame.kind == GRI_FRAME_WANT && is != IGNORED) {
+        gri_session_wanted(session);
     }
     if (frame.kind == GRI_FRAME_GOODBYE && is != IGNORED) {
         gri_session_ask_end(session, GR_ENODELOST, "the peer said goodbye");

@@ -83,23 +83,25 @@ static gr_err measure(gri_session *session, const gr_msg *msg, packing *item)
 
 /* ---- who has asked ---- */
 
-static bool is_gone(void *arg, const gri_pid_entry *entry)
+static uint32_t seconds(const gr_remote *remote)
 {
-    gr_remote *remote = arg;
-
-    return entry->pid.node == remote->node && !gr_process_alive(remote->sys, entry->pid);
+    return (uint32_t)(gri_remote_now(remote) / 1000);
 }
 
 static bool is_old(void *arg, const gri_pid_entry *entry)
 {
-    const uint32_t *now_s = arg;
+    const gr_remote *remote = arg;
 
-    return *now_s - entry->since_s > OWED_FOR_S;
+    return seconds(remote) - entry->since_s > OWED_FOR_S;
 }
 
-static uint32_t seconds(const gri_session *session)
+/* Of who asked elsewhere and was forwarded to there, only the age is known. */
+static bool is_gone(void *arg, const gri_pid_entry *entry)
 {
-    return (uint32_t)(gri_remote_now(session->remote) / 1000);
+    const gr_remote *remote = arg;
+
+    return entry->pid.node == remote->node ? !gr_process_alive(remote->sys, entry->pid)
+                                           : is_old(arg, entry);
 }
 
 /* Remembers who waits for the answer, and forgets from time to time who has given up waiting. */
@@ -109,20 +111,19 @@ static bool ask_locked(gri_session *session, gr_pid sender)
         gri_pid_table_prune(&session->asked, is_gone, session->remote);
         session->asked_prune_at = PRUNE_MIN + 2 * session->asked.used;
     }
-    return gri_pid_table_add(&session->asked, sender, seconds(session));
+    return gri_pid_table_add(&session->asked, sender, seconds(session->remote));
 }
 
 bool gri_session_owe(gri_session *session, gr_pid asker)
 {
-    uint32_t now_s = seconds(session);
     bool added = false;
 
     pthread_mutex_lock(&session->lock);
     if (session->owed.used >= session->owed_prune_at) {
-        gri_pid_table_prune(&session->owed, is_old, &now_s);
+        gri_pid_table_prune(&session->owed, is_old, session->remote);
         session->owed_prune_at = PRUNE_MIN + 2 * session->owed.used;
     }
-    added = gri_pid_table_add(&session->owed, asker, now_s);
+    added = gri_pid_table_add(&session->owed, asker, seconds(session->remote));
     pthread_mutex_unlock(&session->lock);
     return added;
 }

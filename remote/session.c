@@ -49,22 +49,28 @@ void gri_session_unref(gri_session *take_session)
 }
 
 /* A received message has been freed, in whatever thread. Tells the peer at once when a good part of
- * its window has come free; else the next frame that goes tells it. */
+ * its window has come free, or when it wants to know; else the next frame that goes tells it.
+ *
+ * Whoever finds `grant_due` set leaves the telling to who clears it, so what was added before is released with the flag
+ * and acquired there. `tell_each` is sequentially consistent with the sum, here and in gri_session_wanted(): either this
+ * sees that the peer wants it, or that sees this release. */
 static void on_released(gr_origin *origin, size_t bytes)
 {
     gri_session *session = (gri_session *)((char *)origin - offsetof(gri_session, origin));
     gr_remote *remote = session->remote;
-    /* relaxed, all of these: sums that are told some time; nothing is read through them */
-    uint64_t messages =
-        atomic_fetch_add_explicit(&session->released_messages, 1, memory_order_relaxed) + 1;
+    /* relaxed: published by the next one */
     uint64_t total =
         atomic_fetch_add_explicit(&session->released_bytes, bytes, memory_order_relaxed) + bytes;
+    uint64_t messages =
+        atomic_fetch_add_explicit(&session->released_messages, 1, memory_order_seq_cst) + 1;
+    /* relaxed, both: older ones only make it tell more often */
     uint64_t told_messages = atomic_load_explicit(&session->told_messages, memory_order_relaxed);
     uint64_t told_bytes = atomic_load_explicit(&session->told_bytes, memory_order_relaxed);
 
     if ((messages - told_messages >= remote->window_messages / 4 ||
-         total - told_bytes >= remote->window_bytes / 4) &&
-        !atomic_exchange_explicit(&session->grant_due, true, memory_order_relaxed)) {
+         total - told_bytes >= remote->window_bytes / 4 ||
+         atomic_load_explicit(&session->tell_each, memory_order_seq_cst)) &&
+        !atomic_exchange_explicit(&session->grant_due, true, memory_order_release)) {
         gri_session_pump(session);
     }
     gri_session_unref(session);
@@ -102,8 +108,8 @@ static bool next_piece_locked(gri_session *session, gri_link *link, gr_piece *pi
     gri_chunk *chunk = gri_outbox_next(&session->outbox);
     uint8_t *head = chunk == NULL ? link->beat : chunk->data;
     gri_frame frame = {.kind = GRI_FRAME_BEAT, .ack = session->received_seq};
-    /* relaxed: see on_released(); read before the flag is cleared, so that later releases set it */
-    bool due = atomic_exchange_explicit(&session->grant_due, false, memory_order_relaxed);
+    /* acquire: see on_released(); cleared before the sums are read, so that later releases set it */
+    bool due = atomic_exchange_explicit(&session->grant_due, false, memory_order_acquire);
 
     if (chunk != NULL) {
         frame.kind = GRI_FRAME_DATA;
@@ -113,9 +119,13 @@ static bool next_piece_locked(gri_session *session, gri_link *link, gr_piece *pi
     } else if (session->goodbye_due) {
         frame.kind = GRI_FRAME_GOODBYE;
         session->goodbye_due = false;
+    } else if (session->want_due) {
+        frame.kind = GRI_FRAME_WANT;
+        session->want_due = false;
     } else if (!due && !session->beat_due) {
         return false;
     }
+    /* relaxed, all of these: the flag has brought what must be told, newer ones do no harm */
     frame.released_messages =
         atomic_load_explicit(&session->released_messages, memory_order_relaxed);
     frame.released_bytes = atomic_load_explicit(&session->released_bytes, memory_order_relaxed);
@@ -189,6 +199,21 @@ void gri_session_beat(gri_session *session)
     session->beat_due = true;
     pthread_mutex_unlock(&session->lock);
     gri_session_pump(session);
+}
+
+void gri_session_wanted(gri_session *session)
+{
+    uint64_t released = 0;
+
+    /* seq_cst, both: see on_released() */
+    atomic_store_explicit(&session->tell_each, true, memory_order_seq_cst);
+    released = atomic_load_explicit(&session->released_messages, memory_order_seq_cst);
+    pthread_mutex_lock(&session->lock);
+    /* relaxed: written under the lock */
+    if (released != atomic_load_explicit(&session->told_messages, memory_order_relaxed)) {
+        session->beat_due = true;
+    }
+    pthread_mutex_unlock(&session->lock);
 }
 
 void gri_session_say_goodbye(gri_session *session)

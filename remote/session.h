@@ -41,6 +41,7 @@ struct gri_session {
     /* What the holders of received messages have given back. */
     _Atomic uint64_t released_messages, released_bytes;
     atomic_bool grant_due;                      /* enough of that to tell the peer at once */
+    atomic_bool tell_each;                      /* it wants to know of each of them */
     _Atomic uint64_t told_messages, told_bytes; /* what the last frame has said of it */
     _Atomic uint32_t message_bytes_max;         /* the smaller of both sides' limits */
     /* lock: senders, and whoever the network calls. */
@@ -60,6 +61,7 @@ struct gri_session {
     uint32_t unacked_frames;
     size_t unacked_bytes;
     bool beat_due;
+    bool want_due; /* the first of the waiters needs most of the window: says so */
     bool goodbye_due;
     /* Only the thread that receives; from one link to the next handed over by the control turn. */
     gri_numbers_in numbers_in;
@@ -104,6 +106,8 @@ void gri_session_pump(gri_session *session);
 void gri_session_sent(gri_session *session, gri_link *link);
 /* A beat is to be sent although nothing else is; when it has nothing to say, only if asked. */
 void gri_session_beat(gri_session *session);
+/* The peer wants to know of every release, and now of those that it was not told. */
+void gri_session_wanted(gri_session *session);
 /* Whether anything waits to be sent. */
 bool gri_session_waiting(gri_session *session);
 /* After all that waits. */

@@ -61,6 +61,11 @@ bool gri_watches_add(gri_watches *watches, gr_pid local, gr_pid foreign, uint32_
     return true;
 }
 
+bool gri_watches_has(const gri_watches *watches, gr_pid local, gr_pid foreign)
+{
+    return find(watches, local, foreign) != NULL;
+}
+
 static void drop(gri_watches *watches, struct gri_watch *watch)
 {
     HASH_DEL(watches->by_pair, watch);

@@ -15,6 +15,7 @@ typedef struct gri_watches {
 
 /* One more watch of this pair. False: more than `max` pairs, or out of memory. */
 bool gri_watches_add(gri_watches *watches, gr_pid local, gr_pid foreign, uint32_t max);
+bool gri_watches_has(const gri_watches *watches, gr_pid local, gr_pid foreign);
 /* One less, false when there is none; or all of the pair. */
 bool gri_watches_take(gri_watches *watches, gr_pid local, gr_pid foreign);
 void gri_watches_remove(gri_watches *watches, gr_pid local, gr_pid foreign);

@@ -636,6 +636,235 @@ static void m04_a_slow_peer_slows_its_senders_and_nobody_else(void **state)
     world_free(in);
 }
 
+/* ---- floods: what a peer says that nobody has asked it ---- */
+
+typedef struct raw_frame {
+    gri_frame head;
+    size_t bytes;
+    uint8_t data[GRI_FRAME_BYTES_MAX];
+} raw_frame;
+
+static void raw_add(raw_frame *frame, const gri_envelope *envelope, const void *payload)
+{
+    size_t head_bytes = gri_envelope_head_bytes(envelope);
+
+    if (frame->bytes == 0) {
+        frame->bytes = GRI_FRAME_BYTES;
+    }
+    assert_true(frame->bytes + head_bytes + envelope->bytes <= sizeof(frame->data));
+    gri_envelope_put(envelope, frame->data + frame->bytes);
+    if (envelope->bytes > 0) {
+        memcpy(frame->data + frame->bytes + head_bytes, payload, envelope->bytes);
+    }
+    frame->bytes += head_bytes + envelope->bytes;
+    frame->head.count++;
+}
+
+static void raw_flush(int fd, raw_frame *frame)
+{
+    frame->head.kind = GRI_FRAME_DATA;
+    frame->head.seq++;
+    gri_frame_put(&frame->head, frame->data);
+    raw_send(fd, frame->data, frame->bytes);
+    frame->head.count = 0;
+    frame->bytes = 0;
+}
+
+/* Until the other side has handled all of it. */
+static void raw_wait_handled(int fd, const raw_frame *frame)
+{
+    static uint8_t bytes[GRI_FRAME_BYTES_MAX];
+    gri_frame heard = {.ack = 0};
+    uint8_t version = 0;
+
+    while (heard.ack < frame->head.seq) {
+        size_t count = raw_receive(fd, bytes, sizeof(bytes));
+        gri_reader reader = gri_reader_of(bytes, count);
+
+        assert_true(count > 0 && gri_frame_read(&reader, &heard, &version));
+    }
+}
+
+/* The first request that it is sent; its sender is who waits. */
+static gr_pid raw_wait_request(int fd)
+{
+    static uint8_t bytes[GRI_FRAME_BYTES_MAX];
+    gri_envelope envelope = {.flags = 0};
+    gri_frame heard;
+    uint8_t version = 0;
+
+    while ((envelope.flags & GRI_ENVELOPE_REQUEST) == 0) {
+        size_t count = raw_receive(fd, bytes, sizeof(bytes));
+        gri_reader reader = gri_reader_of(bytes, count);
+
+        assert_true(count > 0 && gri_frame_read(&reader, &heard, &version));
+        while (reader.left > 0 && gri_envelope_read(&reader, &envelope) &&
+               (envelope.flags & GRI_ENVELOPE_REQUEST) == 0) {
+        }
+    }
+    return envelope.sender;
+}
+
+static gri_envelope raw_note(gr_pid to, uint8_t flags)
+{
+    return (gri_envelope){.kind = GRI_ENVELOPE_MESSAGE,
+                          .type = 1,
+                          .flags = flags,
+                          .slot = to.slot,
+                          .generation = to.generation};
+}
+
+static gri_envelope raw_signal(gr_signal_kind kind, gr_reason reason, gr_pid to, uint32_t from)
+{
+    return (gri_envelope){.kind = GRI_ENVELOPE_SIGNAL,
+                          .type = (uint16_t)((unsigned)kind | (unsigned)reason << 8),
+                          .flags = GRI_ENVELOPE_SENDER,
+                          .slot = to.slot,
+                          .generation = to.generation,
+                          .sender = {0, from, 1}};
+}
+
+static void raw_name_note(raw_frame *frame)
+{
+    gri_envelope name = {.kind = GRI_ENVELOPE_TYPE, .type = 1, .bytes = 9};
+
+    raw_add(frame, &name, "note.Note");
+}
+
+static void m10_answers_that_nobody_has_asked_for_reach_nobody(void **state)
+{
+    enum { FLOOD = 20000, BATCH = 500 };
+    static raw_frame frame;
+    world *in = world_threads();
+    gri_hello hello = stranger_hello();
+    book there = {.keep = 0};
+    gri_envelope answer, late;
+    gr_future *asked = NULL;
+    gr_msg *reply = NULL;
+    gr_pid asker;
+    uint64_t node = 0;
+    int fd = -1;
+
+    (void)state;
+    world_start(in, 0, NULL);
+    book_open(in, 0, &there);
+    answer = raw_note(there.pid, GRI_ENVELOPE_FREE);
+    late = raw_note((gr_pid){0, there.pid.slot, there.pid.generation + 1}, GRI_ENVELOPE_FREE);
+    fd = raw_session(gr_remote_address(in->peers[0].remote), &hello, &node);
+    frame = (raw_frame){.bytes = 0};
+    raw_name_note(&frame);
+    for (unsigned k = 0; k < FLOOD; k += BATCH) { /* to somebody, to nobody */
+        for (unsigned i = 0; i < BATCH; i++) {
+            raw_add(&frame, i % 2 == 0 ? &answer : &late, NULL);
+        }
+        raw_flush(fd, &frame);
+    }
+    raw_wait_handled(fd, &frame);
+    assert_int_equal(there.notes, 0);
+    assert_int_equal(gr_remote_read_counters(in->peers[0].remote).messages_received, 0);
+    assert_int_equal(in->peers[0].losts, 0);
+    assert_int_equal(in->peers[0].dead_letters, 0);
+    assert_true(in->log_lines < 100);
+    /* What was asked for is answered once. */
+    assert_int_equal(gr_request_future(in->peers[0].sys, (gr_pid){hello.node, 20, 1},
+                                       note_new(0, 1, 0), GR_FOREVER, &asked),
+                     GR_OK);
+    asker = raw_wait_request(fd);
+    answer = raw_note(asker, GRI_ENVELOPE_FREE);
+    for (unsigned i = 0; i < BATCH; i++) {
+        raw_add(&frame, &answer, NULL);
+    }
+    raw_flush(fd, &frame);
+    raw_wait_handled(fd, &frame);
+    assert_int_equal(gr_await(asked, WAIT_MS, &reply), GR_OK);
+    assert_int_equal(gr_remote_read_counters(in->peers[0].remote).messages_received, 1);
+    reply = gr_msg_unref(reply);
+    asked = gr_future_unref(asked);
+    close(fd);
+    world_free(in);
+}
+
+static void m10_notices_of_ends_that_nobody_watches_for_reach_nobody(void **state)
+{
+    enum { FLOOD = 20000, BATCH = 500 };
+    static raw_frame frame;
+    world *in = world_threads();
+    gri_hello hello = stranger_hello();
+    book there = {.watch = {hello.node, 21, 1}};
+    gri_envelope notice;
+    uint64_t node = 0;
+    int fd = -1;
+
+    (void)state;
+    world_start(in, 0, NULL);
+    fd = raw_session(gr_remote_address(in->peers[0].remote), &hello, &node);
+    book_open(in, 0, &there); /* watches one actor over there */
+    frame = (raw_frame){.bytes = 0};
+    for (unsigned k = 0; k < FLOOD; k += BATCH) {
+        for (unsigned i = 0; i < BATCH; i++) { /* of others, and of this one too, again and again */
+            notice = raw_signal(GR_SIGNAL_TERMINATED, GR_REASON_STOPPED, there.pid, 21 + i % 2);
+            raw_add(&frame, &notice, NULL);
+        }
+        raw_flush(fd, &frame);
+    }
+    raw_wait_handled(fd, &frame);
+    WORLD_UNTIL(in, WAIT_MS, there.terminated == 1);
+    assert_int_equal(in->peers[0].losts, 0);
+    assert_int_equal(in->peers[0].dead_letters, 0);
+    close(fd);
+    world_free(in);
+}
+
+static unsigned watched_count(world *in)
+{
+    char *text = NULL, *at = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    unsigned count = 0;
+
+    gr_remote_dump(in->peers[0].remote, out);
+    assert_int_equal(fclose(out), 0);
+    at = strstr(text, "watched ");
+    assert_non_null(at);
+    count = (unsigned)atoi(at + strlen("watched "));
+    free(text);
+    return count;
+}
+
+static void m08_a_peer_may_watch_so_many_and_no_more(void **state)
+{
+    enum { PAIRS = 100, AGAIN = 200 };
+    static raw_frame frame;
+    world *in = world_threads();
+    gri_hello hello = stranger_hello();
+    book there = {.keep = 0};
+    gri_envelope watch;
+    uint64_t node = 0;
+    int fd = -1;
+
+    (void)state;
+    world_start(in, 0, &(gr_remote_options){.watches_max = PAIRS});
+    book_open(in, 0, &there);
+    fd = raw_session(gr_remote_address(in->peers[0].remote), &hello, &node);
+    frame = (raw_frame){.bytes = 0};
+    for (unsigned k = 0; k < AGAIN; k++) {
+        for (unsigned i = 0; i < PAIRS; i++) {
+            watch = raw_signal(GR_SIGNAL_WATCH, GR_REASON_STOPPED, there.pid, 100 + i);
+            raw_add(&frame, &watch, NULL);
+        }
+        raw_flush(fd, &frame);
+    }
+    raw_wait_handled(fd, &frame);
+    assert_int_equal(watched_count(in), PAIRS); /* saying it again makes no more of them */
+    assert_int_equal(in->peers[0].losts, 0);
+    watch = raw_signal(GR_SIGNAL_WATCH, GR_REASON_STOPPED, there.pid, 100 + PAIRS);
+    raw_add(&frame, &watch, NULL);
+    raw_flush(fd, &frame);
+    WORLD_UNTIL(in, WAIT_MS, in->peers[0].losts == 1);
+    close(fd);
+    world_free(in);
+}
+
 /* A peer by hand that gives back every message at once, and acknowledges only when it is told to. */
 typedef struct granter {
     pthread_t thread;
@@ -733,6 +962,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(m06_whoever_connects_while_it_stops_is_told_so),
         cmocka_unit_test(m10_any_bytes_after_the_greeting_harm_nobody),
         cmocka_unit_test(m10_a_peer_that_breaks_the_protocol_ends_only_its_own_session),
+        cmocka_unit_test(m08_a_peer_may_watch_so_many_and_no_more),
+        cmocka_unit_test(m10_answers_that_nobody_has_asked_for_reach_nobody),
+        cmocka_unit_test(m10_notices_of_ends_that_nobody_watches_for_reach_nobody),
         cmocka_unit_test(m10_an_address_that_is_none_is_refused_before_anybody_dials_it),
         cmocka_unit_test(m11_more_processes_than_there_is_room_for_are_refused),
         cmocka_unit_test(m11_more_connections_past_their_hello_than_the_limit_are_closed),
