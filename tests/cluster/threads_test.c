@@ -15,8 +15,9 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 
-#include <granary/cluster.h>
+#include <granary/cluster_spi.h>
 
 #include "node_internal.h"
 #include "probe.h"
@@ -106,7 +107,10 @@ typedef struct load {
     gr_caller *caller;
     int number;
     int calls;
-    _Atomic(int) done;
+    pthread_mutex_t lock;
+    pthread_cond_t went_on;
+    int done;    /* lock */
+    bool failed; /* lock; and says why in `error` */
     int64_t adds[GRAINS];
     char error[300];
     pthread_t thread;
@@ -130,15 +134,31 @@ static void *run_load(void *arg)
         } else {
             mine->adds[grain]++;
         }
-        atomic_fetch_add(&mine->done, 1);
+        (void)pthread_mutex_lock(&mine->lock);
+        mine->done++;
+        mine->failed = err != GR_OK;
+        (void)pthread_cond_signal(&mine->went_on);
+        (void)pthread_mutex_unlock(&mine->lock);
     }
     return NULL;
+}
+
+/* Waits until a load has made so many calls, or one that failed. */
+static void wait_for_calls(load *other, int count)
+{
+    (void)pthread_mutex_lock(&other->lock);
+    while (other->done < count && !other->failed) {
+        (void)pthread_cond_wait(&other->went_on, &other->lock);
+    }
+    (void)pthread_mutex_unlock(&other->lock);
 }
 
 static void start_load(lab *l, load *loads, int calls)
 {
     for (int i = 0; i < CALLERS; i++) {
         loads[i] = (load){.lab = l, .number = i, .calls = calls};
+        (void)pthread_mutex_init(&loads[i].lock, NULL);
+        (void)pthread_cond_init(&loads[i].went_on, NULL);
         loads[i].caller = i % 2 == 0 ? gr_client_caller(l->client) : gr_node_caller(l->nodes[1]);
         assert_int_equal(pthread_create(&loads[i].thread, NULL, run_load, &loads[i]), 0);
     }
@@ -151,6 +171,8 @@ static int finish_load(lab *l, load *loads)
 
     for (int i = 0; i < CALLERS; i++) {
         assert_int_equal(pthread_join(loads[i].thread, NULL), 0);
+        (void)pthread_mutex_destroy(&loads[i].lock);
+        (void)pthread_cond_destroy(&loads[i].went_on);
         if (loads[i].error[0] != '\0') {
             fail_msg("caller %d: %s", i, loads[i].error);
         }
@@ -200,13 +222,9 @@ static void c07_a_join_and_a_polite_stop_under_load_lose_no_call(void **state)
     start_node(l, 1);
     start_client(l, gr_node_address(l->nodes[1]));
     start_load(l, loads, 3000);
-    while (atomic_load(&loads[0].done) < 300) {
-        (void)usleep(1000);
-    }
+    wait_for_calls(&loads[0], 300);
     start_node(l, 2);
-    while (atomic_load(&loads[0].done) < 1000) {
-        (void)usleep(1000);
-    }
+    wait_for_calls(&loads[0], 1000);
     if (gr_node_stop(l->nodes[0], 20000) != GR_OK) {
         fail_msg("stop: %s", gr_last_error()->text);
     }
@@ -282,6 +300,79 @@ static void a_node_may_be_asked_whether_it_is_ready_while_another_thread_stops_i
     }
 }
 
+typedef struct stopper {
+    gr_node *node;
+    gr_err err;
+    pthread_t thread;
+} stopper;
+
+static void *stop_it(void *arg)
+{
+    stopper *mine = arg;
+
+    mine->err = gr_node_stop(mine->node, 10000);
+    if (gr_node_wait_ready(mine->node, 10000) != GR_ESTOPPED) {
+        abort(); /* whoever has stopped it knows that it has stopped */
+    }
+    return NULL;
+}
+
+static void a_node_that_several_threads_stop_has_stopped_for_all_of_them(void **state)
+{
+    enum { STOPPERS = 3 };
+    lab *l = *state;
+    stopper stoppers[STOPPERS];
+
+    start_node(l, 0);
+    for (int i = 0; i < STOPPERS; i++) {
+        stoppers[i].node = l->nodes[0];
+        assert_int_equal(pthread_create(&stoppers[i].thread, NULL, stop_it, &stoppers[i]), 0);
+    }
+    for (int i = 0; i < STOPPERS; i++) {
+        assert_int_equal(pthread_join(stoppers[i].thread, NULL), 0);
+        assert_int_equal(stoppers[i].err, GR_OK);
+    }
+}
+
+/* SQLite's coordinator, which on demand cannot be opened. */
+static atomic_bool shut;
+
+static gr_err open_unless_shut(gr_system *sys, const char *cluster, const char *where, void *arg,
+                               gr_coordinator **out_coordinator)
+{
+    (void)where;
+    /* Relaxed: a switch of the test. */
+    if (atomic_load_explicit(&shut, memory_order_relaxed)) {
+        return gr_fail(GR_EIO, "shut by the test");
+    }
+    return gr_coordinator_sqlite()->open(sys, cluster, arg, NULL, out_coordinator);
+}
+
+static void c08_a_node_that_starts_over_is_waited_for_until_it_is_ready(void **state)
+{
+    lab *l = *state;
+    gr_coordinator_ops ops = *gr_coordinator_sqlite();
+    gr_node_options options = {
+        .coordinator_ops = &ops, .coordinator_arg = l->path, .lease_ms = 1000, .shards = 16};
+    gr_kind *kinds[] = {gr_kind_new(&probe_kind, &l->methods[0]), NULL};
+    int64_t began_ms = 0;
+
+    ops.open = open_unless_shut;
+    assert_int_equal(gr_node_start(&options, kinds, &l->nodes[0]), GR_OK);
+    assert_int_equal(gr_node_wait_ready(l->nodes[0], 20000), GR_OK);
+    atomic_store_explicit(&shut, true, memory_order_relaxed);
+    (void)unlink(l->path); /* the view is lost, so the node starts over, and cannot yet */
+    while (gr_node_read_counters(l->nodes[0]).lease_left_ms > 0) {
+        (void)sched_yield();
+    }
+    began_ms = gr_system_now(gr_node_system(l->nodes[0]));
+    assert_int_equal(gr_node_wait_ready(l->nodes[0], 100), GR_ETIMEDOUT);
+    assert_true(gr_system_now(gr_node_system(l->nodes[0])) - began_ms >= 100);
+    atomic_store_explicit(&shut, false, memory_order_relaxed);
+    assert_int_equal(gr_node_wait_ready(l->nodes[0], 20000), GR_OK);
+    assert_int_equal(gr_node_read_counters(l->nodes[0]).fenced, 1);
+}
+
 static void a_thread_that_still_asks_for_the_right_to_act_of_a_stopped_node_is_told_no(void **state)
 {
     lab *l = *state;
@@ -326,6 +417,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_node_shows_what_it_does, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_node_may_be_asked_whether_it_is_ready_while_another_thread_stops_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_node_that_several_threads_stop_has_stopped_for_all_of_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(c08_a_node_that_starts_over_is_waited_for_until_it_is_ready,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_thread_that_still_asks_for_the_right_to_act_of_a_stopped_node_is_told_no, setup,
             teardown),
