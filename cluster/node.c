@@ -60,7 +60,7 @@ static gr_err begin_life(gr_node *node, const char *listen)
     return GR_OK;
 }
 
-/* Ends the current life without leaving; what is left of it is kept. */
+/* Ends the current life without leaving; what is left of it is kept, and its system can be found all the time. */
 static void end_life(gr_node *node)
 {
     gri_incarnation *incarnation = NULL;
@@ -68,15 +68,14 @@ static void end_life(gr_node *node)
     (void)pthread_mutex_lock(&node->lock);
     incarnation = node->current;
     node->current = NULL;
-    (void)pthread_mutex_unlock(&node->lock);
-    if (incarnation == NULL) {
-        return;
+    if (incarnation != NULL) {
+        incarnation->older = node->older;
+        node->older = incarnation;
     }
-    gri_incarnation_stop(incarnation);
-    (void)pthread_mutex_lock(&node->lock);
-    incarnation->older = node->older;
-    node->older = incarnation;
     (void)pthread_mutex_unlock(&node->lock);
+    if (incarnation != NULL) {
+        gri_incarnation_stop(incarnation);
+    }
 }
 
 /* A new life at the same address, or at whatever the options allow when that is taken. */
@@ -102,7 +101,7 @@ static void sleep_locked(gr_node *node, int64_t ms)
 {
     struct timespec until;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(ms / 1000);
     until.tv_nsec += (long)(ms % 1000) * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
@@ -206,6 +205,17 @@ static gr_err start_keeper(gr_node *node)
     return GR_OK;
 }
 
+static void init_waiting(gr_node *node)
+{
+    pthread_condattr_t attributes;
+
+    (void)pthread_mutex_init(&node->lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&node->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
 gr_err gr_node_start(const gr_node_options *options, gr_kind *const *take_kinds, gr_node **out_node)
 {
     gr_kind **kinds = take_all(take_kinds);
@@ -220,8 +230,7 @@ gr_err gr_node_start(const gr_node_options *options, gr_kind *const *take_kinds,
     node->kinds = kinds;
     node->caller.exchange = exchange_of_node;
     node->caller.id = 1;
-    (void)pthread_mutex_init(&node->lock, NULL);
-    (void)pthread_cond_init(&node->changed, NULL);
+    init_waiting(node);
     err = gri_node_options_copy(options, &node->options);
     if (err == GR_OK) {
         err = begin_life(node, NULL);
@@ -239,32 +248,37 @@ gr_err gr_node_start(const gr_node_options *options, gr_kind *const *take_kinds,
     return GR_OK;
 }
 
-/* From now on no new life begins. */
-static void stop_keeper(gr_node *node)
+/* From now on no new life begins. False: another thread has seen to that. */
+static bool stop_keeper(gr_node *node)
 {
+    bool first = false;
+
     (void)pthread_mutex_lock(&node->lock);
+    first = !node->stopping;
     node->stopping = true;
     (void)pthread_cond_broadcast(&node->changed);
     (void)pthread_mutex_unlock(&node->lock);
-    if (node->keeper_runs) {
+    if (first && node->keeper_runs) {
         (void)pthread_join(node->keeper, NULL);
-        node->keeper_runs = false;
     }
+    return first;
 }
 
-gr_err gr_node_stop(gr_node *node, int64_t timeout_ms)
+static void say_stopped(gr_node *node)
 {
-    gr_err err = GR_OK;
-    gr_error why;
+    (void)pthread_mutex_lock(&node->lock);
+    node->stopped = true;
+    (void)pthread_cond_broadcast(&node->changed);
+    (void)pthread_mutex_unlock(&node->lock);
+}
 
-    stop_keeper(node);
-    if (node->current == NULL) {
-        return GR_OK;
+static void wait_stopped(gr_node *node)
+{
+    (void)pthread_mutex_lock(&node->lock);
+    while (!node->stopped) {
+        (void)pthread_cond_wait(&node->changed, &node->lock);
     }
-    err = gri_incarnation_leave(node->current, timeout_ms);
-    why = *gr_last_error();
-    end_life(node);
-    return err == GR_OK ? GR_OK : gr_error_set(err, why.file, why.line, "%s", why.text);
+    (void)pthread_mutex_unlock(&node->lock);
 }
 
 /* The life that lasts now, or NULL. It stays valid memory until the node is freed. */
@@ -278,9 +292,61 @@ static gri_incarnation *current_of(gr_node *node)
     return current;
 }
 
+gr_err gr_node_stop(gr_node *node, int64_t timeout_ms)
+{
+    gri_incarnation *current = NULL;
+    gr_err err = GR_OK;
+    gr_error why = {0};
+
+    if (!stop_keeper(node)) {
+        wait_stopped(node);
+        return GR_OK;
+    }
+    current = current_of(node);
+    if (current != NULL) {
+        err = gri_incarnation_leave(current, timeout_ms);
+        why = *gr_last_error();
+        end_life(node);
+    }
+    say_stopped(node);
+    return err == GR_OK ? GR_OK : gr_error_set(err, why.file, why.line, "%s", why.text);
+}
+
+/* ---- waiting until it is ready */
+
+static int64_t now_ms(const gr_node *node)
+{
+    struct timespec now;
+
+    if (node->options.system.stepped != NULL) {
+        return gr_stepped_now(node->options.system.stepped);
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Until the next look; in the stepper also what the keeper would do. False: the node has been stopped. */
+static bool wait_for_next_look(gr_node *node)
+{
+    gr_stepped *stepped = node->options.system.stepped;
+    bool stopped = false;
+
+    if (stepped != NULL) {
+        (void)gri_node_tend(node); /* if it fails, the next look tries again */
+        gr_stepped_advance(stepped, READY_LOOK_MS);
+    }
+    (void)pthread_mutex_lock(&node->lock);
+    if (stepped == NULL && !node->stopped) {
+        sleep_locked(node, READY_LOOK_MS);
+    }
+    stopped = node->stopped;
+    (void)pthread_mutex_unlock(&node->lock);
+    return !stopped;
+}
+
 gr_err gr_node_wait_ready(gr_node *node, int64_t timeout_ms)
 {
-    int64_t waited_ms = 0;
+    int64_t began_ms = now_ms(node);
 
     for (;;) {
         gri_incarnation *current = current_of(node);
@@ -288,12 +354,15 @@ gr_err gr_node_wait_ready(gr_node *node, int64_t timeout_ms)
         if (current != NULL && gri_incarnation_is_ready(current)) {
             return GR_OK;
         }
-        if (current == NULL || waited_ms >= timeout_ms) {
-            return GRI_FAIL(GR_ETIMEDOUT, "shards are still moving after %lld ms",
-                            (long long)waited_ms);
+        if (now_ms(node) - began_ms >= timeout_ms) {
+            return GRI_FAIL(GR_ETIMEDOUT, "%s after %lld ms",
+                            current == NULL ? "the node is still starting over"
+                                            : "shards are still moving",
+                            (long long)timeout_ms);
         }
-        gri_incarnation_wait(current, READY_LOOK_MS);
-        waited_ms += READY_LOOK_MS;
+        if (!wait_for_next_look(node)) {
+            return GRI_FAIL(GR_ESTOPPED, "the node has been stopped");
+        }
     }
 }
 
@@ -302,6 +371,7 @@ void gri_node_crash(gr_node *node)
     gri_incarnation *incarnation = node->current;
 
     node->stopping = true;
+    node->stopped = true;
     if (incarnation != NULL) {
         gri_incarnation_crash(incarnation);
         node->current = NULL;
@@ -317,7 +387,7 @@ gr_node *gr_node_free(gr_node *take_node)
     if (node == NULL) {
         return NULL;
     }
-    stop_keeper(node);
+    (void)stop_keeper(node);
     end_life(node);
     while (node->older != NULL) {
         gri_incarnation *incarnation = node->older;

@@ -15,11 +15,12 @@ struct gr_node {
     gr_kind **kinds;
     char address[GR_ADDRESS_BYTES_MAX];
     pthread_mutex_t lock;
-    pthread_cond_t changed;   /* fenced, or to be stopped */
+    pthread_cond_t changed;   /* fenced, to be stopped, or stopped; by the steady clock */
     gri_incarnation *current; /* lock; NULL between two lives */
     gri_incarnation *older;   /* lock; stopped ones, until the node is freed */
     uint64_t fenced;          /* lock; how often */
-    bool stopping;            /* lock */
+    bool stopping;            /* lock; no new life begins */
+    bool stopped;             /* lock; and the last one has ended */
     bool keeper_runs;
     pthread_t keeper; /* starts the next life; not in the stepper */
 };

@@ -380,7 +380,7 @@ static void c08_a_node_that_stalls_for_longer_than_its_lease_comes_back_under_a_
     gr_stepped_stall(stalled, false);
     gr_stepped_advance(lab->stepped, 1000);
     assert_int_equal(gr_node_read_counters(lab->nodes[1]).fenced, 1);
-    assert_int_equal(gri_node_tend(lab->nodes[1]), GR_OK);
+    assert_int_equal(gr_node_wait_ready(lab->nodes[1], 20000), GR_OK);
     assert_true(cluster_lab_settle(lab, 20000));
     assert_true(gr_system_node(gr_node_system(lab->nodes[1])) != old_id);
     lab->worlds[1].sys = gr_node_system(lab->nodes[1]);

@@ -15,8 +15,9 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 
-#include <granary/cluster.h>
+#include <granary/cluster_spi.h>
 
 #include "node_internal.h"
 #include "probe.h"
@@ -299,6 +300,80 @@ static void a_node_may_be_asked_whether_it_is_ready_while_another_thread_stops_i
     }
 }
 
+typedef struct stopper {
+    gr_node *node;
+    gr_err err;
+    pthread_t thread;
+} stopper;
+
+static void *stop_it(void *arg)
+{
+    stopper *mine = arg;
+
+    mine->err = gr_node_stop(mine->node, 10000);
+    if (gr_node_wait_ready(mine->node, 10000) != GR_ESTOPPED) {
+        abort(); /* whoever has stopped it knows that it has stopped */
+    }
+    return NULL;
+}
+
+static void a_node_that_several_threads_stop_has_stopped_for_all_of_them(void **state)
+{
+    enum { STOPPERS = 3 };
+    lab *l = *state;
+    stopper stoppers[STOPPERS];
+
+    start_node(l, 0);
+    for (int i = 0; i < STOPPERS; i++) {
+        stoppers[i].node = l->nodes[0];
+        assert_int_equal(pthread_create(&stoppers[i].thread, NULL, stop_it, &stoppers[i]), 0);
+    }
+    for (int i = 0; i < STOPPERS; i++) {
+        assert_int_equal(pthread_join(stoppers[i].thread, NULL), 0);
+        assert_int_equal(stoppers[i].err, GR_OK);
+    }
+}
+
+/* SQLite's coordinator, which on demand cannot be opened. */
+static atomic_bool shut;
+
+static gr_err open_unless_shut(gr_system *sys, const char *cluster, const char *where, void *arg,
+                               gr_coordinator **out_coordinator)
+{
+    (void)where;
+    /* Relaxed: a switch of the test. */
+    if (atomic_load_explicit(&shut, memory_order_relaxed)) {
+        return gr_fail(GR_EIO, "shut by the test");
+    }
+    return gr_coordinator_sqlite()->open(sys, cluster, arg, NULL, out_coordinator);
+}
+
+static void c08_a_node_that_starts_over_is_waited_for_until_it_is_ready(void **state)
+{
+    lab *l = *state;
+    static gr_coordinator_ops ops; /* outlives the node */
+    gr_node_options options = {
+        .coordinator_ops = &ops, .coordinator_arg = l->path, .lease_ms = 1000, .shards = 16};
+    gr_kind *kinds[] = {gr_kind_new(&probe_kind, &l->methods[0]), NULL};
+    int64_t began_ms = 0;
+
+    ops = *gr_coordinator_sqlite();
+    ops.open = open_unless_shut;
+    assert_int_equal(gr_node_start(&options, kinds, &l->nodes[0]), GR_OK);
+    assert_int_equal(gr_node_wait_ready(l->nodes[0], 20000), GR_OK);
+    atomic_store_explicit(&shut, true, memory_order_relaxed);
+    (void)unlink(l->path); /* the view is lost, so the node starts over, and cannot yet */
+    while (gr_node_read_counters(l->nodes[0]).lease_left_ms > 0) {
+        (void)sched_yield();
+    }
+    began_ms = gr_system_now(gr_node_system(l->nodes[0]));
+    assert_int_equal(gr_node_wait_ready(l->nodes[0], 100), GR_ETIMEDOUT);
+    assert_true(gr_system_now(gr_node_system(l->nodes[0])) - began_ms >= 100);
+    atomic_store_explicit(&shut, false, memory_order_relaxed);
+    assert_int_equal(gr_node_wait_ready(l->nodes[0], 20000), GR_OK);
+    assert_int_equal(gr_node_read_counters(l->nodes[0]).fenced, 1);
+}
+
 static void a_thread_that_still_asks_for_the_right_to_act_of_a_stopped_node_is_told_no(void **state)
 {
     lab *l = *state;
@@ -343,6 +418,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_node_shows_what_it_does, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_node_may_be_asked_whether_it_is_ready_while_another_thread_stops_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_node_that_several_threads_stop_has_stopped_for_all_of_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(c08_a_node_that_starts_over_is_waited_for_until_it_is_ready,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_thread_that_still_asks_for_the_right_to_act_of_a_stopped_node_is_told_no, setup,
             teardown),

@@ -64,17 +64,19 @@ GR_API GR_MUST_CHECK gr_err gr_node_start(const gr_node_options *options,
 /**
  * Waits until every shard is where it should be, this node's among them, so that no grain moves after
  * this until a node comes or goes. What a readiness probe, or whoever restarts nodes one after the
- * other, wants to know.
+ * other, wants to know. A node that was fenced is waited for until it has started over.
  *
  * Owns:    nothing.
- * Errors:  GR_ETIMEDOUT shards are still moving; the node works all the same.
+ * Errors:  GR_ETIMEDOUT shards are still moving, or the node is still starting over; it goes on with
+ *          that all the same. GR_ESTOPPED gr_node_stop() was called.
  * Thread:  any but handlers.
  * Units:   milliseconds.
  */
 GR_API GR_MUST_CHECK gr_err gr_node_wait_ready(gr_node *node, int64_t timeout_ms);
 
 /**
- * Leaves politely: drains all shards, gives them away, leaves the cluster, and stops.
+ * Leaves politely: drains all shards, gives them away, leaves the cluster, and stops. Called again, or by
+ * several threads, it waits until that is done.
  *
  * Owns:    nothing.
  * Errors:  GR_ETIMEDOUT not everything could be drained in time; the node has stopped all the same.
