@@ -1,0 +1,304 @@
+/*
+ * The end of an actor, for good or to begin anew: its waits end, its children go, it lets go of its pid and of what it owns.
+ * See actor_internal.h for the states.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "actor_internal.h"
+
+#include <gri/mem.h>
+
+#include "context.h"
+
+/* What is left in the mailbox becomes dead letters; those who asked are told. */
+static void drain_mailbox(gri_actor *actor)
+{
+    gr_system *sys = actor->base.sys;
+    gr_msg *msg = NULL;
+
+    while ((msg = gri_mailbox_pop(&actor->mailbox)) != NULL) {
+        gr_pid to = {sys->node, actor->base.slot, msg->block.tag};
+
+        if (msg->type == &gr_terminated_type) {
+            (void)gr_msg_unref(msg);
+            continue;
+        }
+        gri_answer_foreign(sys, msg, GR_EDEAD);
+        gr_dead_letter_add(sys, to, msg, GR_DEAD_STOPPED, GR_EDEAD);
+    }
+}
+
+void gri_actor_release_free(gri_actor *actor)
+{
+    do {
+        gri_note *note = NULL;
+
+        if (actor->status != GRI_FREE) { /* claimed anew, and somebody has moved in meanwhile */
+            gri_actor_schedule(actor);
+            return;
+        }
+        drain_mailbox(actor);
+        while ((note = gri_actor_next_note(actor)) != NULL) {
+            gri_watch_handle(actor, note);
+        }
+        gri_mailbox_block(&actor->mailbox, false);
+    } while (!gri_mailbox_release(&actor->mailbox) ||
+             (atomic_load_explicit(&actor->notes, memory_order_acquire) !=
+                  NULL && /* see gri_actor_note() */
+              gri_mailbox_claim(&actor->mailbox)));
+}
+
+/* The pid stops being anybody's; what the actor owned goes. */
+static void vacate(gri_actor *actor, gr_reason reason)
+{
+    gr_system *sys = actor->base.sys;
+    gr_pid pid = gri_actor_pid(actor);
+    gri_extras *extras = actor->extras;
+    size_t i = 0;
+
+    atomic_store_explicit(&actor->asked, 0,
+                          memory_order_relaxed); /* askers of this generation are turned away */
+    /* Release: a sender that sees the next generation knows that this one has gone. */
+    (void)atomic_fetch_add_explicit(&actor->base.generation, 1, memory_order_release);
+    if (actor->name != NULL) {
+        gri_name_remove(sys, actor->name, pid);
+    }
+    gri_actor_timers_end(actor);
+    drain_mailbox(actor);
+    gri_room_fail(actor);
+    gri_watch_tell_all(actor, reason);
+    for (i = 0; extras != NULL && i < extras->owed.count; i++) {
+        gri_answer_dead(sys, extras->owed.at[i]);
+    }
+    gri_actor_free_state(actor);
+    if (actor->props.arg_free != NULL) {
+        actor->props.arg_free(actor->props.arg);
+    }
+    actor->wants = 0;
+    actor->started = false;
+    actor->home = NULL;
+    actor->status = GRI_FREE;
+}
+
+static void free_extras(gri_actor *actor)
+{
+    gri_watch_fini(actor);
+    if (actor->extras != NULL) {
+        gri_free(actor->extras->owed.at);
+        gri_free(actor->extras->failure);
+        gri_free(actor->extras);
+        actor->extras = NULL;
+    }
+    gri_free(actor->name);
+    actor->name = NULL;
+}
+
+/* Frees what a supervisor may still have looked at, and the object. */
+static void dispose(gri_actor *actor)
+{
+    free_extras(actor);
+    actor->parent = NULL;
+    gri_process_give(&actor->base);
+}
+
+static void end_waits(gri_actor *actor, gr_err code)
+{
+    gri_wait *wait = NULL;
+
+    if (actor->extras == NULL) {
+        return;
+    }
+    LIST_FOREACH (wait, &actor->extras->waits, parked) {
+        if (gri_wait_claim(wait, code)) {
+            gri_wait_go(wait); /* a note to ourselves: the claim is held, so the list stays */
+        }
+    }
+}
+
+/* The waits of the actor's fibers end, its children are stopped. */
+static void begin_end(gri_actor *actor, gri_status status, gr_err code)
+{
+    gri_actor *child = NULL;
+
+    actor->status = (uint8_t)status;
+    gri_mailbox_block(&actor->mailbox, true);
+    end_waits(actor, code);
+    LIST_FOREACH (child, &actor->children, sibling) {
+        gri_actor_ask(child, gri_actor_pid(child).generation, GRI_ASKED_STOP);
+    }
+}
+
+static bool may_finish(const gri_actor *actor)
+{
+    return LIST_EMPTY(&actor->children) &&
+           (actor->extras == NULL || actor->extras->waits_count == 0);
+}
+
+static void run_stopped_hook(gri_actor *actor, gr_reason reason)
+{
+    if (actor->started) {
+        actor->started = false;
+        if (actor->props.stopped != NULL) {
+            gri_context_run_stopped(actor, reason);
+        }
+    }
+}
+
+/* Goes on as it was; so do children whose failures it had handed up. */
+static void resume(gri_actor *actor)
+{
+    gri_actor *child = NULL;
+
+    actor->status = GRI_RUNNING;
+    gri_mailbox_block(&actor->mailbox, actor->extras != NULL && actor->extras->waits_count != 0 &&
+                                           !actor->props.reentrant);
+    LIST_FOREACH (child, &actor->children, sibling) {
+        if (child->handed_up) {
+            child->handed_up = false;
+            gri_actor_ask(child, gri_actor_pid(child).generation, GRI_ASKED_RESUME);
+        }
+    }
+}
+
+static void finish_restart(gri_actor *actor)
+{
+    gr_system *sys = actor->base.sys;
+    gr_err err = GR_OK;
+
+    run_stopped_hook(actor, GR_REASON_RESTARTING);
+    gri_actor_timers_end(actor);
+    gri_actor_free_state(actor);
+    actor->status = GRI_STARTING;
+    (void)atomic_fetch_add_explicit(&sys->restarts, 1, memory_order_relaxed); /* a count */
+    err = gri_actor_start_hook(actor);
+    if (err != GR_OK) {
+        gr_error detail = gri_error_of(err);
+
+        gri_actor_failed(actor, &detail);
+    } else {
+        gri_mailbox_block(&actor->mailbox, false);
+    }
+}
+
+/* The actor is gone when this returns, and may be another by then. */
+static void finish_stop(gri_actor *actor)
+{
+    gr_system *sys = actor->base.sys;
+    gri_actor *parent = actor->parent;
+
+    if (actor->reason != GR_REASON_NEVER_EXISTED) { /* else it was never counted as spawned */
+        (void)atomic_fetch_add_explicit(&sys->stopped, 1, memory_order_relaxed); /* a count */
+    }
+    run_stopped_hook(actor, (gr_reason)actor->reason);
+    vacate(actor, (gr_reason)actor->reason);
+    gri_actor_release_free(actor);
+    if (parent != NULL) {
+        gri_actor_note(parent, &actor->stopped_note); /* the parent disposes of it */
+    } else {
+        dispose(actor);
+    }
+    if (parent == NULL) {
+        gri_system_live_down(sys);
+    }
+}
+
+void gri_actor_abort_start(gri_actor *actor)
+{
+    actor->parent = NULL; /* which has not heard of it */
+    actor->reason = GR_REASON_NEVER_EXISTED;
+    begin_end(actor, GRI_STOPPING, GR_ESTOPPED);
+    if (may_finish(actor)) {
+        finish_stop(actor);
+    } else {
+        gri_actor_finish_turn(actor);
+    }
+}
+
+void gri_actor_child_stopped(gri_actor *parent, gri_actor *child)
+{
+    gr_system *sys = parent->base.sys;
+
+    LIST_REMOVE(child, sibling);
+    dispose(child);
+    gri_system_live_down(sys);
+}
+
+static void take_asked(gri_actor *actor)
+{
+    if (gri_actor_is_asked(actor)) {
+        /* Acquire: sees what the askers did before. */
+        actor->wants |= (uint8_t)atomic_fetch_and_explicit(&actor->asked, ~(uint64_t)UINT32_MAX,
+                                                           memory_order_acquire);
+    }
+}
+
+bool gri_actor_step_life(gri_actor *actor)
+{
+    take_asked(actor);
+    if (actor->status ==
+        GRI_STARTING) { /* its hook waits on a fiber: what is wanted comes after it */
+        if ((actor->wants & (GRI_ASKED_STOP | GRI_ASKED_STOP_FAILED)) != 0) {
+            end_waits(actor, GR_ESTOPPED);
+        }
+        return false;
+    }
+    if ((actor->wants & (GRI_ASKED_STOP | GRI_ASKED_STOP_FAILED)) != 0 &&
+        actor->status != GRI_STOPPING) {
+        actor->reason =
+            (actor->wants & GRI_ASKED_STOP_FAILED) != 0 ? GR_REASON_FAILED : GR_REASON_STOPPED;
+        begin_end(actor, GRI_STOPPING, GR_ESTOPPED);
+    }
+    if (actor->status == GRI_PAUSED && (actor->wants & GRI_ASKED_RESTART) != 0) {
+        begin_end(actor, GRI_RESTARTING, GR_ERESTARTED);
+    } else if (actor->status == GRI_PAUSED && (actor->wants & GRI_ASKED_RESUME) != 0) {
+        resume(actor);
+    }
+    actor->wants &= (uint8_t) ~(GRI_ASKED_RESTART | GRI_ASKED_RESUME);
+    if (actor->status == GRI_RESTARTING && may_finish(actor)) {
+        finish_restart(actor);
+        return gri_actor_step_life(actor);
+    }
+    if (actor->status == GRI_STOPPING && may_finish(actor)) {
+        finish_stop(actor);
+        return true;
+    }
+    return false;
+}
+
+void gri_actor_kill(gri_actor *actor)
+{
+    gr_msg *msg = NULL;
+    gri_note *note = NULL;
+
+    while ((msg = gri_mailbox_pop(&actor->mailbox)) != NULL) {
+        (void)gr_msg_unref(msg);
+    }
+    while ((note = gri_actor_next_note(actor)) != NULL) {
+        if (note->kind == GRI_NOTE_WATCH || note->kind == GRI_NOTE_UNWATCH) {
+            gri_watch_note *watch =
+                (gri_watch_note *)((char *)note - offsetof(gri_watch_note, note));
+
+            (void)gr_msg_unref(watch->notice);
+            gri_pool_free(&watch->block);
+        }
+    }
+    while (actor->extras != NULL && !LIST_EMPTY(&actor->extras->waits)) {
+        gri_wait *wait = LIST_FIRST(&actor->extras->waits);
+        gri_fiber *fiber = wait->fiber;
+
+        LIST_REMOVE(wait, parked);
+        gri_context_drop(fiber->context);
+        gri_worker_drop(gri_stepped_worker(actor->base.sys->stepped), fiber);
+    }
+    if (actor->status != GRI_FREE) {
+        gri_actor_timers_end(actor);
+        gri_actor_free_state(actor);
+        if (actor->props.arg_free != NULL) {
+            actor->props.arg_free(actor->props.arg);
+        }
+    }
+    free_extras(actor);
+    actor->status = GRI_FREE;
+    (void)atomic_fetch_add_explicit(&actor->base.generation, 1,
+                                    memory_order_relaxed); /* one thread */
+}

@@ -1,0 +1,205 @@
+/*
+ * The start of an actor: props are checked, an object and a name are taken, the started hook runs.
+ * See actor_internal.h for the states.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "actor_internal.h"
+
+#include <gri/fail.h>
+#include <gri/mem.h>
+
+#include "context.h"
+
+static gr_err check_props(const gr_props *props, const char *name)
+{
+    const char *at = name;
+
+    if (props == NULL || props->receive == NULL) {
+        return GRI_FAIL(GR_EINVAL, "props without a `receive` handler");
+    }
+    if (props->mailbox_limit > GR_MAILBOX_LIMIT_MAX) {
+        return GRI_FAIL(GR_EINVAL, "mailbox_limit %u: at most %d", props->mailbox_limit,
+                        GR_MAILBOX_LIMIT_MAX);
+    }
+    for (; at != NULL && *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f || *at == '/') {
+            return GRI_FAIL(GR_EINVAL, "name '%.64s': control characters and '/' are not allowed",
+                            name);
+        }
+    }
+    if (name != NULL && (at == name || at - name > GR_NAME_BYTES_MAX)) {
+        return GRI_FAIL(GR_EINVAL, "name '%.64s': 1 to %d bytes, or NULL for none", name,
+                        GR_NAME_BYTES_MAX);
+    }
+    return GR_OK;
+}
+
+static char *full_name(const gri_actor *parent, const char *name)
+{
+    if (name == NULL) {
+        return NULL;
+    }
+    if (parent == NULL) {
+        return gri_strdup(name);
+    }
+    if (parent->name == NULL) {
+        return gri_text("$%u.%u/%s", parent->base.slot, gri_actor_pid(parent).generation, name);
+    }
+    return gri_text("%s/%s", parent->name, name);
+}
+
+/* A free object together with its claim: a late message to its last occupant may have got that first. */
+static gri_actor *take_object(gr_system *sys)
+{
+    gri_process *passed_over = NULL;
+    gri_actor *actor = NULL;
+
+    for (;;) {
+        gri_process *process = gri_process_take(sys, GRI_ACTOR);
+
+        if (process == NULL || gri_mailbox_claim(&gri_actor_of(process)->mailbox)) {
+            actor = gri_actor_of(process);
+            break;
+        }
+        process->next_free = passed_over;
+        passed_over = process;
+    }
+    while (passed_over != NULL) {
+        gri_process *next = passed_over->next_free;
+
+        gri_process_give(passed_over);
+        passed_over = next;
+    }
+    return actor;
+}
+
+static void *new_state(gri_actor *actor)
+{
+    return actor->props.state_bytes == 0 ? actor->props.arg
+                                         : gri_calloc(1, actor->props.state_bytes);
+}
+
+void gri_actor_free_state(gri_actor *actor)
+{
+    if (actor->props.state_bytes != 0) {
+        gri_free(actor->state);
+    }
+    actor->state = NULL;
+}
+
+gr_err gri_actor_start_hook(gri_actor *actor)
+{
+    gr_err err = GR_OK;
+
+    actor->state = new_state(actor);
+    if (actor->state == NULL && actor->props.state_bytes != 0) {
+        return GRI_FAIL(GR_ENOMEM, "%zu bytes of state for a %s", actor->props.state_bytes,
+                        actor->props.type_name);
+    }
+    if (actor->props.started != NULL) {
+        err = gri_context_run_started(actor);
+    }
+    if (err == GR_OK) {
+        actor->started = true;
+        actor->status = GRI_RUNNING;
+    }
+    return err;
+}
+
+static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *props, char *take_name)
+{
+    uint32_t generation = gri_actor_pid(actor).generation;
+
+    actor->props = *props;
+    if (actor->props.type_name == NULL) {
+        actor->props.type_name = "actor";
+    }
+    atomic_store_explicit(&actor->mailbox.limit,
+                          props->mailbox_limit == 0 ? GR_MAILBOX_LIMIT_DEFAULT
+                                                    : props->mailbox_limit,
+                          memory_order_relaxed); /* published with the pid */
+    /* Relaxed: published by what is asked of this generation, below. */
+    atomic_store_explicit(&actor->type_name, actor->props.type_name, memory_order_relaxed);
+    actor->status = GRI_STARTING;
+    actor->reason = GR_REASON_STOPPED;
+    actor->name = take_name;
+    actor->parent = parent;
+    LIST_INIT(&actor->children);
+    actor->failed_note.kind = GRI_NOTE_CHILD_FAILED;
+    actor->handed_up = false;
+    actor->stopped_note.kind = GRI_NOTE_CHILD_STOPPED;
+    atomic_store_explicit(&actor->room_wanted, false,
+                          memory_order_relaxed); /* nobody knows it yet */
+    gri_mailbox_block(&actor->mailbox, false);
+    /* Askers of this generation find all of the above. Sequentially consistent: whoever stops the system either sees it
+     * here, or is seen by the spawner's second look at the phase. */
+    atomic_store_explicit(&actor->asked, (uint64_t)generation << 32, memory_order_seq_cst);
+}
+
+static gr_err refuse_spawn(const gr_props *props, gr_err err)
+{
+    if (props != NULL && props->arg_free != NULL) {
+        props->arg_free(props->arg);
+    }
+    return err;
+}
+
+gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
+                       gr_pid *out_pid)
+{
+    gr_err err = check_props(props, name);
+    gri_actor *actor = NULL;
+    char *own_name = NULL;
+    gr_pid pid;
+
+    if (err != GR_OK) {
+        return refuse_spawn(props, err);
+    }
+    /* Sequentially consistent with gr_system_stop(): either it counts this actor, or this sees that it stops. */
+    (void)atomic_fetch_add_explicit(&sys->live, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&sys->phase, memory_order_seq_cst) != GRI_PHASE_UP) {
+        gri_system_live_down(sys);
+        return refuse_spawn(props, GRI_FAIL(GR_ESTOPPED, "system %s is stopping", sys->name));
+    }
+    own_name = full_name(parent, name);
+    actor = name != NULL && own_name == NULL ? NULL : take_object(sys);
+    if (actor == NULL) {
+        gri_free(own_name);
+        gri_system_live_down(sys);
+        return refuse_spawn(props, GRI_FAIL(GR_ENOMEM, "an actor"));
+    }
+    pid = gri_actor_pid(actor);
+    settle_new(actor, parent, props, own_name);
+    if (own_name != NULL) {
+        err = gri_name_add(sys, own_name, pid);
+        if (err != GR_OK) {
+            actor->name = NULL; /* another's, so not ours to remove */
+            gri_free(own_name);
+        }
+    }
+    if (err == GR_OK) {
+        err = gri_actor_start_hook(actor);
+    }
+    if (err != GR_OK) {
+        gr_error detail = *gr_last_error(); /* hooks of what goes may fail too */
+
+        gri_actor_abort_start(actor);
+        return gr_error_set((gr_err)((unsigned)err & ~(unsigned)GR_FATAL), detail.file, detail.line,
+                            "%s", detail.text);
+    }
+    (void)atomic_fetch_add_explicit(&sys->spawned, 1, memory_order_relaxed); /* a count */
+    if (parent != NULL) {
+        LIST_INSERT_HEAD(&parent->children, actor, sibling);
+    }
+    *out_pid = pid;
+    /* Of the phase: see settle_new(). A parent that began to end while the hook waited has asked those children only that
+     * it had by then. */
+    if (atomic_load_explicit(&sys->phase, memory_order_seq_cst) != GRI_PHASE_UP ||
+        (parent != NULL && parent->status != GRI_RUNNING && parent->status != GRI_STARTING &&
+         parent->status != GRI_PAUSED)) {
+        gri_actor_ask(actor, pid.generation, GRI_ASKED_STOP);
+    }
+    gri_actor_finish_turn(actor);
+    return GR_OK;
+}
