@@ -132,17 +132,18 @@ struct gri_actor {
     char *name;
     gri_actor *parent;
     _Atomic(const char *) type_name; /* of the props, for whoever looks from outside */
+    /* Apart from the bytes that only a turn writes: those are compared as one word. */
+    atomic_bool room_wanted; /* any thread: somebody waits for room in the mailbox */
+    bool handed_up;          /* in the parent's turn: its failure went on to the grandparent */
     /* Any thread. */
     _Alignas(64) gri_mailbox mailbox;
     _Atomic(gri_note *) notes; /* a stack */
     _Atomic uint64_t asked;    /* generation << 32 | gri_asked */
-    atomic_bool room_wanted;   /* somebody waits for room in the mailbox */
     /* Only who has the claim. */
     uint8_t status;
     uint8_t reason;        /* of the end that is under way */
     bool started;          /* the started hook has succeeded: the stopped hook is due */
     uint8_t wants;         /* gri_asked that could not be done yet */
-    bool handed_up;        /* in the parent's turn: its failure went on to the grandparent */
     gri_note *notes_taken; /* in order */
     gri_worker *home;      /* while fibers wait: the worker they belong to */
     gri_actor *run_next;   /* in a run queue */

@@ -290,7 +290,7 @@ static void on_event_panic(void *arg, const gr_type *type, const void *event)
     (void)event;
     if (me->nested && type == &weather_type) {
         gr_publish(me->lab->sys, &tide_type, &(tide){1});
-    } else if (me->ctx != NULL && (type == &weather_type || type == &tide_type)) {
+    } else if ((type == &weather_type || type == &tide_type) && me->ctx != NULL) {
         gr_panic(me->ctx, GR_EFAILED, "a subscriber has had enough");
     }
 }
