@@ -243,29 +243,10 @@ static bool is_cleared(const gri_membership *m, uint64_t node)
 
 static gr_err clear_one(gri_membership *m, uint64_t node)
 {
-    char key[GRI_LEASE_KEY_BYTES];
     uint64_t revision = 0;
-    gr_future *future = NULL;
-    gr_msg *msg = NULL;
-    const gr_coordinator_answer *answer = NULL;
-    gr_err err = GR_OK;
+    gr_err err = gri_lease_read(m, node, &revision);
 
-    gri_lease_key(node, key);
-    err = m->ops->read(m->coordinator, key, m->request_ms, &future);
-    err = gri_operation_await(err, future, &msg, &answer);
-    if (err != GR_OK) {
-        return err;
-    }
-    revision = answer->revision;
-    gr_msg_unref(msg);
-    if (revision == 0) {
-        return GR_OK;
-    }
-    msg = NULL;
-    err = m->ops->remove(m->coordinator, key, revision, m->request_ms, &future);
-    err = gri_operation_await(err, future, &msg, &answer);
-    gr_msg_unref(msg);
-    return err;
+    return err == GR_OK && revision != 0 ? gri_lease_clear(m, node, revision) : err;
 }
 
 /* One member does this: the first. */

@@ -14,7 +14,7 @@
 
 void gri_lease_key(uint64_t node, char key[GRI_LEASE_KEY_BYTES])
 {
-    (void)snprintf(key, GRI_LEASE_KEY_BYTES, "lease/%016" PRIx64, node);
+    (void)snprintf(key, GRI_LEASE_KEY_BYTES, GRI_LEASE_PREFIX "%016" PRIx64, node);
 }
 
 size_t gri_lease_record_pack(const gri_lease_record *record,

@@ -8,6 +8,8 @@
 
 #include <granary/error.h>
 
+#define GRI_LEASE_PREFIX "lease/"
+
 enum { GRI_LEASE_KEY_BYTES = 24, GRI_LEASE_RECORD_BYTES_MAX = 32 };
 
 typedef enum gri_lease_state {

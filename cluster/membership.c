@@ -1,6 +1,6 @@
 /*
  * Membership as the node sees it: starting, the right to act, the newest view, ending. The work is
- * done by five actors; this file holds the state that they share. Its lock is held for a few
+ * done by six actors; this file holds the state that they share. Its lock is held for a few
  * assignments only.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -300,6 +300,9 @@ static gr_err spawn_all(gri_membership *m)
     if (err == GR_OK) {
         err = spawn(m, &gri_watch_props, &m->watch);
     }
+    if (err == GR_OK) {
+        err = spawn(m, &gri_sweep_props, &m->sweep);
+    }
     return err;
 }
 
@@ -374,7 +377,7 @@ gr_err gri_membership_leave(gri_membership *m, int64_t timeout_ms)
 /* False when this actor is being stopped itself, and cannot wait. */
 static bool stop_actors(gri_membership *m)
 {
-    gr_pid actors[] = {m->watch, m->fence, m->drain, m->lease, m->voice};
+    gr_pid actors[] = {m->watch, m->fence, m->sweep, m->drain, m->lease, m->voice};
     gr_msg *reply = NULL;
     size_t i = 0;
 

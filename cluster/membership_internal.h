@@ -4,6 +4,7 @@
  *   lease.c   renews this node's lease, and with it the right to act
  *   watch.c   waits for newer views
  *   fence.c   watches the leases of other members, fences them, settles views, clears what they left
+ *   sweep.c   removes lease records that nobody holds and no view tells of
  *   drain.c   gives shards away, and leaves
  *   voice.c   tells the node
  *
@@ -30,7 +31,7 @@ typedef enum gri_membership_state {
     GRI_MEMBERSHIP_FENCED
 } gri_membership_state;
 
-enum { GRI_WATCHED_MAX = 24 };
+enum { GRI_WATCHED_MAX = 24, GRI_STRAYS_MAX = 64 };
 
 /* One look at another member's lease. */
 typedef struct gri_watched_lease {
@@ -41,6 +42,13 @@ typedef struct gri_watched_lease {
     int64_t lease_ms;  /* as the record says */
     bool renews;       /* this node has seen the revision change */
 } gri_watched_lease;
+
+/* A lease record that no view tells of. */
+typedef struct gri_stray {
+    uint64_t node;
+    uint64_t revision;
+    int64_t seen_ms; /* this node's clock when it first saw that revision */
+} gri_stray;
 
 struct gri_membership {
     /* Fixed after gri_membership_start(). */
@@ -55,7 +63,7 @@ struct gri_membership {
     char lease_key[GRI_LEASE_KEY_BYTES];
     const gri_membership_events *events;
     void *events_self;
-    gr_pid lease, watch, fence, drain, voice;
+    gr_pid lease, watch, fence, sweep, drain, voice;
     gr_future *ended; /* completes when the last actor has gone */
 
     pthread_mutex_t lock;
@@ -96,6 +104,10 @@ struct gri_membership {
     size_t watched_count;
     uint64_t cleared[GRI_VIEW_DEPARTED_MAX]; /* of the view's departed: nothing is left of them */
     size_t cleared_count;
+
+    /* Only the sweep actor. */
+    gri_stray strays[GRI_STRAYS_MAX];
+    size_t strays_count;
 
     /* Only the voice. */
     uint64_t told_version;
@@ -158,6 +170,12 @@ gr_err gri_membership_read_view(gri_membership *m);
 gr_err gri_membership_change(gri_membership *m, gri_view_event *event, gri_shard_ref *given,
                              int64_t deadline_ms);
 
+/* ---- sweep.c: lease records that are left */
+
+/* A lease record's revision, 0 when it is not there; and removes it at that revision. */
+gr_err gri_lease_read(gri_membership *m, uint64_t node, uint64_t *out_revision);
+gr_err gri_lease_clear(gri_membership *m, uint64_t node, uint64_t revision);
+
 /* ---- operation.c: waiting for the coordinator */
 
 /* Waits for an operation; the answer lives as long as *out_msg, which is yours. `starting` is what
@@ -177,7 +195,7 @@ gr_err gri_lease_remove(gri_membership *m);
 void gri_drain_forget(gri_membership *m);
 /* The first view, before there is a voice. */
 void gri_voice_tell_first(gri_membership *m);
-extern const gr_props gri_lease_props, gri_watch_props, gri_fence_props, gri_drain_props,
-    gri_voice_props;
+extern const gr_props gri_lease_props, gri_watch_props, gri_fence_props, gri_sweep_props,
+    gri_drain_props, gri_voice_props;
 
 #endif

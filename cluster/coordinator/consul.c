@@ -264,6 +264,45 @@ static gr_err consul_read(gr_coordinator *coordinator, const char *key, int64_t 
     return err;
 }
 
+/* ---- listing */
+
+static void on_listed(void *arg, const gri_http_result *result)
+{
+    operation *op = arg;
+    const gri_consul *consul = op->consul;
+    gri_consul_record record = {0};
+    size_t skip = strlen(consul->where.prefix) + 1 + strlen(consul->cluster) + 1;
+    gr_err err =
+        result->err == GR_OK && result->status == 404 ? GR_OK : gri_consul_problem(consul, result);
+
+    if (err == GR_OK && result->status == 200) {
+        err = gri_consul_parse_keys(result->body, result->body_bytes, skip,
+                                    GR_COORDINATOR_VALUE_BYTES_MAX, &record.value);
+    }
+    if (err == GR_OK) {
+        end_by_record(op, &record);
+    } else {
+        end_by_error(op, err);
+    }
+}
+
+static gr_err consul_list(gr_coordinator *coordinator, const char *prefix, int64_t timeout_ms,
+                          gr_future **out_future)
+{
+    gri_consul *self = (gri_consul *)coordinator;
+    operation *op = NULL;
+    gr_err err = gri_operation_check(prefix, 0);
+
+    if (err == GR_OK) {
+        err = operation_new(self, prefix, 0, timeout_ms, &op, out_future);
+    }
+    if (err == GR_OK) {
+        err = get(op, "consistent&keys", timeout_ms, on_listed);
+        err = err == GR_OK ? GR_OK : refuse(op, err, out_future);
+    }
+    return err;
+}
+
 /* ---- watching */
 
 /* Blocks at the agent until the index is passed or the time is up; changed or not, what there is then is
@@ -493,6 +532,7 @@ const gr_coordinator_ops *gr_coordinator_consul(void)
         .compare_and_set = consul_compare_and_set,
         .watch = consul_watch,
         .remove = consul_remove,
+        .list = consul_list,
         .show = consul_show,
         .hide = consul_hide,
         .free = consul_free,

@@ -77,6 +77,10 @@ typedef struct gri_consul_record {
 /* The answer to a read of one key; to a transaction of one operation: its new revision. */
 gr_err gri_consul_parse_record(const char *json, size_t count, gri_consul_record *out_record);
 gr_err gri_consul_parse_revision(const char *json, size_t count, uint64_t *out_revision);
+/* The answer to a list of keys, each from its `skip`th byte on and ended by a NUL, in `bytes_max` bytes at
+ * most. */
+gr_err gri_consul_parse_keys(const char *json, size_t count, size_t skip, size_t bytes_max,
+                             gri_buffer *out_keys);
 /* The body of a transaction of one operation, "cas" or "delete-cas". */
 gr_err gri_consul_pack_change(const char *verb, const char *key, uint64_t revision,
                               const uint8_t *value, size_t value_bytes, gri_buffer *out_body);

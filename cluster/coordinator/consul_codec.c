@@ -134,6 +134,39 @@ gr_err gri_consul_parse_record(const char *json, size_t count, gri_consul_record
     return GR_OK;
 }
 
+/* ["KEY", ...] */
+gr_err gri_consul_parse_keys(const char *json, size_t count, size_t skip, size_t bytes_max,
+                             gri_buffer *out_keys)
+{
+    gri_buffer keys = {0};
+    json_t *root = NULL;
+    gr_err err = parse(json, count, &root);
+    size_t i = 0;
+
+    for (i = 0; err == GR_OK && i < json_array_size(root); i++) {
+        const char *key = json_string_value(json_array_get(root, i));
+        size_t bytes = key == NULL ? 0 : strlen(key) + 1;
+        uint8_t *out = NULL;
+
+        if (bytes <= skip || keys.count + bytes - skip > bytes_max) {
+            continue;
+        }
+        out = gri_buffer_add(&keys, bytes - skip);
+        if (out == NULL) {
+            err = GRI_FAIL(GR_ENOMEM, "a list of keys");
+        } else {
+            memcpy(out, key + skip, bytes - skip);
+        }
+    }
+    json_decref(root);
+    if (err != GR_OK) {
+        gri_buffer_fini(&keys);
+        return err;
+    }
+    *out_keys = keys;
+    return GR_OK;
+}
+
 /* {"Results": [{"KV": {"ModifyIndex": ...}}]} */
 gr_err gri_consul_parse_revision(const char *json, size_t count, uint64_t *out_revision)
 {

@@ -27,7 +27,7 @@
 
 enum { NODES_MAX = 256 };
 
-typedef enum operation_kind { READ, SET, REMOVE, WATCH } operation_kind;
+typedef enum operation_kind { READ, SET, REMOVE, WATCH, LIST } operation_kind;
 
 typedef enum operation_state { GOING, WATCHING, COMING, LOST } operation_state;
 
@@ -156,6 +156,17 @@ static void look(operation *op)
     }
 }
 
+/* The keys, without the name of the cluster. */
+static void look_around(operation *op)
+{
+    size_t skip = (size_t)(strchr(op->key, '/') - op->key) + 1;
+
+    op->result =
+        gri_memory_records_keys(&op->store->records, op->key, skip, GR_COORDINATOR_VALUE_BYTES_MAX,
+                                &op->value, &op->value_bytes);
+    op->revision = 0;
+}
+
 static void answer(operation *op)
 {
     const gr_memory_store_faults *faults = faults_of(op->store, op->node);
@@ -206,6 +217,13 @@ static void on_arrival(operation *op)
 
     if (op->kind == SET || op->kind == REMOVE) {
         op->result = change(op);
+    }
+    if (op->kind == LIST) {
+        gri_free(op->value);
+        op->value = NULL;
+        look_around(op);
+        answer(op);
+        return;
     }
     look(op);
     if (op->kind == WATCH && op->revision == known &&
@@ -342,6 +360,12 @@ static gr_err memory_remove(gr_coordinator *coordinator, const char *key, uint64
     return submit(coordinator, REMOVE, key, revision, NULL, 0, timeout_ms, out_future);
 }
 
+static gr_err memory_list(gr_coordinator *coordinator, const char *prefix, int64_t timeout_ms,
+                          gr_future **out_future)
+{
+    return submit(coordinator, LIST, prefix, 0, NULL, 0, timeout_ms, out_future);
+}
+
 static void memory_show(gr_coordinator *coordinator, const gr_coordinator_member *member,
                         bool healthy)
 {
@@ -413,6 +437,7 @@ const gr_coordinator_ops *gr_coordinator_memory(void)
         .compare_and_set = memory_compare_and_set,
         .watch = memory_watch,
         .remove = memory_remove,
+        .list = memory_list,
         .show = memory_show,
         .hide = memory_hide,
         .free = memory_free,

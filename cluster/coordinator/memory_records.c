@@ -105,6 +105,29 @@ void gri_memory_records_empty(gri_memory_records *records)
     }
 }
 
+gr_err gri_memory_records_keys(const gri_memory_records *records, const char *prefix, size_t skip,
+                               size_t bytes_max, uint8_t **out_keys, size_t *out_bytes)
+{
+    const gri_memory_record *each = NULL;
+    uint8_t *keys = gri_alloc(bytes_max);
+    size_t used = 0;
+
+    if (keys == NULL) {
+        return GRI_FAIL(GR_ENOMEM, "a list of keys");
+    }
+    LIST_FOREACH (each, &records->list, next) {
+        size_t bytes = strlen(each->key) + 1 - skip;
+
+        if (strncmp(each->key, prefix, strlen(prefix)) == 0 && used + bytes <= bytes_max) {
+            memcpy(keys + used, each->key + skip, bytes);
+            used += bytes;
+        }
+    }
+    *out_keys = keys;
+    *out_bytes = used;
+    return GR_OK;
+}
+
 gr_err gri_memory_records_copy(const gri_memory_records *records, gri_memory_records *out_records)
 {
     gri_memory_records copy;

@@ -39,6 +39,10 @@ gr_err gri_memory_records_set(gri_memory_records *records, const char *key, cons
 void gri_memory_records_remove(gri_memory_records *records, const char *key);
 /* Removes all. The revisions go on. */
 void gri_memory_records_empty(gri_memory_records *records);
+/* The keys that begin with `prefix`, each from its `skip`th byte on and ended by a NUL, up to a limit of
+ * bytes. On the heap. */
+gr_err gri_memory_records_keys(const gri_memory_records *records, const char *prefix, size_t skip,
+                               size_t bytes_max, uint8_t **out_keys, size_t *out_bytes);
 /* A copy of all, in the same order, with the count of revisions. `out_records` is initialised. */
 gr_err gri_memory_records_copy(const gri_memory_records *records, gri_memory_records *out_records);
 

@@ -33,7 +33,7 @@ enum { REVISIONS_PER_MS = 1000 };
 
 enum { LOOK_MS = 20, OPEN_MS = 5000 };
 
-typedef enum request_kind { READ, SET, REMOVE, WATCH } request_kind;
+typedef enum request_kind { READ, SET, REMOVE, WATCH, LIST } request_kind;
 
 typedef struct request {
     TAILQ_ENTRY(request) next;
@@ -125,9 +125,25 @@ static void give_up_file(sqlite_coordinator *self, gr_err err)
     }
 }
 
+/* The keys, without the name of the cluster; the list is the record's value, and `*out_keys` its memory. */
+static gr_err list_keys(sqlite_coordinator *self, const char *prefix, gri_sqlite_record *out_record,
+                        uint8_t **out_keys)
+{
+    uint8_t *keys = gri_alloc(GR_COORDINATOR_VALUE_BYTES_MAX);
+    size_t bytes = 0;
+    gr_err err = keys == NULL ? GRI_FAIL(GR_ENOMEM, "a list of keys")
+                              : gri_sqlite_file_keys(self->file, prefix, strlen(self->cluster) + 1,
+                                                     keys, GR_COORDINATOR_VALUE_BYTES_MAX, &bytes);
+
+    *out_keys = keys;
+    *out_record = (gri_sqlite_record){.value = keys, .value_bytes = bytes};
+    return err;
+}
+
 static void handle_request(sqlite_coordinator *self, request *take_request)
 {
     gri_sqlite_record record = {0};
+    uint8_t *keys = NULL;
     gr_err err = GR_OK;
 
     self->patience_until_ms = take_request->deadline_ms;
@@ -139,6 +155,8 @@ static void handle_request(sqlite_coordinator *self, request *take_request)
     err = ensure_open(self);
     if (err == GR_OK && take_request->kind == READ) {
         err = gri_sqlite_file_read(self->file, take_request->key, &record);
+    } else if (err == GR_OK && take_request->kind == LIST) {
+        err = list_keys(self, take_request->key, &record, &keys);
     } else if (err == GR_OK && take_request->kind == SET) {
         err = gri_sqlite_file_set(self->file, take_request->key, take_request->revision,
                                   take_request->value, take_request->value_bytes,
@@ -154,6 +172,7 @@ static void handle_request(sqlite_coordinator *self, request *take_request)
     } else {
         request_fail(take_request, err);
     }
+    gri_free(keys);
     give_up_file(self, err);
 }
 
@@ -337,6 +356,12 @@ static gr_err sqlite_remove(gr_coordinator *coordinator, const char *key, uint64
     return submit(coordinator, REMOVE, key, revision, NULL, 0, timeout_ms, out_future);
 }
 
+static gr_err sqlite_list(gr_coordinator *coordinator, const char *prefix, int64_t timeout_ms,
+                          gr_future **out_future)
+{
+    return submit(coordinator, LIST, prefix, 0, NULL, 0, timeout_ms, out_future);
+}
+
 static void sqlite_show(gr_coordinator *coordinator, const gr_coordinator_member *member,
                         bool healthy)
 {
@@ -474,6 +499,7 @@ const gr_coordinator_ops *gr_coordinator_sqlite(void)
         .compare_and_set = sqlite_compare_and_set,
         .watch = sqlite_watch,
         .remove = sqlite_remove,
+        .list = sqlite_list,
         .show = sqlite_show,
         .hide = sqlite_hide,
         .free = sqlite_free,

@@ -36,6 +36,7 @@ enum statement {
     SET_NUMBER,
     SET_RECORD,
     REMOVE_RECORD,
+    KEYS,
     COMMIT,
     ROLLBACK,
     DATA_VERSION,
@@ -48,6 +49,7 @@ static const char *const sql_of[STATEMENTS] = {
     [SET_NUMBER] = "UPDATE counter SET revision = max(revision + 1, ?1) RETURNING revision",
     [SET_RECORD] = "REPLACE INTO record (key, revision, value) VALUES (?1, ?2, ?3)",
     [REMOVE_RECORD] = "DELETE FROM record WHERE key = ?1",
+    [KEYS] = "SELECT key FROM record WHERE substr(key, 1, length(?1)) = ?1",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [DATA_VERSION] = "PRAGMA data_version",
@@ -469,6 +471,38 @@ gr_err gri_sqlite_file_remove(gri_sqlite_file *file, const char *key, uint64_t r
     }
     status = sqlite3_bind_text(file->statements[REMOVE_RECORD], 1, key, -1, SQLITE_STATIC);
     return end_change(file, status == SQLITE_OK ? run(file, REMOVE_RECORD) : explain(file, status));
+}
+
+gr_err gri_sqlite_file_keys(gri_sqlite_file *file, const char *prefix, size_t skip,
+                            uint8_t *out_keys, size_t room, size_t *out_bytes)
+{
+    sqlite3_stmt *statement = file->statements[KEYS];
+    gr_err err = check_still_there(file);
+    size_t used = 0;
+    int status = SQLITE_OK;
+
+    if (err != GR_OK) {
+        return err;
+    }
+    status = sqlite3_bind_text(statement, 1, prefix, -1, SQLITE_STATIC);
+    while (status == SQLITE_OK || status == SQLITE_ROW) {
+        status = sqlite3_step(statement);
+        if (status == SQLITE_ROW) {
+            const unsigned char *key = sqlite3_column_text(statement, 0);
+            size_t bytes = (size_t)sqlite3_column_bytes(statement, 0) + 1 - skip;
+
+            if (key != NULL && used + bytes <= room) {
+                memcpy(out_keys + used, key + skip, bytes);
+                used += bytes;
+            }
+        }
+    }
+    err = status == SQLITE_DONE ? GR_OK : explain(file, status);
+    (void)sqlite3_reset(statement);
+    if (err == GR_OK) {
+        *out_bytes = used;
+    }
+    return err;
 }
 
 bool gri_sqlite_file_changed(gri_sqlite_file *file)

@@ -35,6 +35,10 @@ gr_err gri_sqlite_file_set(gri_sqlite_file *file, const char *key, uint64_t revi
                            const uint8_t *value, size_t value_bytes, int64_t least,
                            uint64_t *out_revision);
 gr_err gri_sqlite_file_remove(gri_sqlite_file *file, const char *key, uint64_t revision);
+/* The keys that begin with `prefix`, each from its `skip`th byte on and ended by a NUL, in at most
+ * `room` bytes. */
+gr_err gri_sqlite_file_keys(gri_sqlite_file *file, const char *prefix, size_t skip,
+                            uint8_t *out_keys, size_t room, size_t *out_bytes);
 
 /* Whether another process has written since the last call; also true when that cannot be told. */
 bool gri_sqlite_file_changed(gri_sqlite_file *file);

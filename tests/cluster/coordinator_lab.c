@@ -353,6 +353,37 @@ void closing_ends_what_is_under_way_at_once(void **state)
     assert_true(gr_system_now(lab->sys) - began < 10000);
 }
 
+static outcome list(coordinator_lab *lab, gr_coordinator *c, const char *prefix)
+{
+    gr_future *future = NULL;
+    gr_err err = lab->ops->list(c, prefix, TIMEOUT_MS, &future);
+
+    return lab_await(err, future);
+}
+
+void keys_are_listed_by_their_beginning(void **state)
+{
+    coordinator_lab *lab = *state;
+    gr_coordinator *c = lab_open(lab);
+    outcome out = list(lab, c, "lease/");
+
+    assert_int_equal(out.err, GR_OK);
+    assert_int_equal(out.value_bytes, 0);
+    free(out.value);
+    assert_int_equal(lab_set(lab, c, "view", 0, "v").err, GR_OK);
+    assert_int_equal(lab_set(lab, c, "lease/a1", 0, "a").err, GR_OK);
+    assert_int_equal(lab_set(lab, c, "lease/b2", 0, "b").err, GR_OK);
+    assert_int_equal(lab_set(lab, c, "leases", 0, "c").err, GR_OK);
+    out = list(lab, c, "lease/");
+    assert_int_equal(out.err, GR_OK);
+    assert_int_equal(out.revision, 0);
+    assert_int_equal(out.value_bytes, 18);
+    assert_true(memcmp(out.value, "lease/a1\0lease/b2", 18) == 0 ||
+                memcmp(out.value, "lease/b2\0lease/a1", 18) == 0);
+    free(out.value);
+    lab->ops->free(c);
+}
+
 void hiding_what_was_never_shown_is_fine(void **state)
 {
     coordinator_lab *lab = *state;

@@ -56,6 +56,7 @@ void a_watch_ends_with_what_there_is_when_its_time_is_up(void **state);
 void of_many_who_set_a_key_at_one_revision_one_wins(void **state);
 void clusters_do_not_see_each_other(void **state);
 void closing_ends_what_is_under_way_at_once(void **state);
+void keys_are_listed_by_their_beginning(void **state);
 void hiding_what_was_never_shown_is_fine(void **state);
 
 #define COORDINATOR_TEST(name) cmocka_unit_test_setup(name, lab_next_cluster)
@@ -65,6 +66,7 @@ void hiding_what_was_never_shown_is_fine(void **state);
         COORDINATOR_TEST(values_are_any_bytes_up_to_the_limit),                                    \
         COORDINATOR_TEST(what_no_coordinator_takes_is_refused_at_once),                            \
         COORDINATOR_TEST(a_key_is_removed_only_at_its_revision_and_comes_back_at_another),         \
+        COORDINATOR_TEST(keys_are_listed_by_their_beginning),                                      \
         COORDINATOR_TEST(a_watch_answers_at_once_when_the_revision_is_another),                    \
         COORDINATOR_TEST(a_watch_sees_a_key_created_changed_and_removed_by_another_process),       \
         COORDINATOR_TEST(a_watch_ends_with_what_there_is_when_its_time_is_up),                     \

@@ -333,6 +333,49 @@ void lab_skip_to(member_lab *lab, uint64_t revision)
     ops->free(hand);
 }
 
+size_t lab_leases(member_lab *lab)
+{
+    const gr_coordinator_ops *ops = gr_coordinator_memory();
+    gr_coordinator *hand = NULL;
+    gr_future *future = NULL;
+    gr_msg *msg = NULL;
+    const gr_coordinator_answer *answer = NULL;
+    gr_err err = GR_OK;
+    size_t leases = 0;
+    size_t i = 0;
+
+    must(ops->open(lab->hand, "lab", NULL, lab->store, &hand) == GR_OK, "a hand");
+    err = ops->list(hand, GRI_LEASE_PREFIX, 1000, &future);
+    must(gri_operation_await(err, future, &msg, &answer) == GR_OK, "listing");
+    for (i = 0; i < answer->value_bytes; i++) {
+        leases += answer->value[i] == 0;
+    }
+    gr_msg_unref(msg);
+    ops->free(hand);
+    return leases;
+}
+
+void lab_put_lease(member_lab *lab, uint64_t node)
+{
+    const gr_coordinator_ops *ops = gr_coordinator_memory();
+    gri_lease_record record = {GRI_LEASE_HELD, 1, LAB_LEASE_MS};
+    uint8_t bytes[GRI_LEASE_RECORD_BYTES_MAX];
+    size_t count = gri_lease_record_pack(&record, bytes);
+    char key[GRI_LEASE_KEY_BYTES];
+    gr_coordinator *hand = NULL;
+    gr_future *future = NULL;
+    gr_msg *msg = NULL;
+    const gr_coordinator_answer *answer = NULL;
+    gr_err err = GR_OK;
+
+    gri_lease_key(node, key);
+    must(ops->open(lab->hand, "lab", NULL, lab->store, &hand) == GR_OK, "a hand");
+    err = ops->compare_and_set(hand, key, 0, bytes, count, 1000, &future);
+    must(gri_operation_await(err, future, &msg, &answer) == GR_OK, "writing a lease");
+    gr_msg_unref(msg);
+    ops->free(hand);
+}
+
 void lab_save(member_lab *lab)
 {
     lab->backup = gr_memory_backup_free(lab->backup);

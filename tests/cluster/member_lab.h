@@ -76,6 +76,10 @@ void lab_skip_to(member_lab *lab, uint64_t revision);
 /* The store as it is now is kept, and the store is set back to what was kept last, if anything was. */
 void lab_save(member_lab *lab);
 void lab_restore(member_lab *lab);
+/* How many records of leases there are. */
+size_t lab_leases(member_lab *lab);
+/* Somebody takes a lease under this id and is killed before joining. */
+void lab_put_lease(member_lab *lab, uint64_t node);
 /* The revision under which a node knows the view. */
 uint64_t lab_view_revision(member_lab *lab, int number);
 /* Clears a node away at once, without leaving. */

@@ -381,6 +381,30 @@ static void c10_a_node_that_slept_through_what_a_restore_undoes_does_not_go_on_b
     lab_free(lab);
 }
 
+static void leases_that_nobody_holds_and_no_view_tells_of_are_swept_away(void **state)
+{
+    member_lab *lab = cluster_of(19, 3);
+    uint64_t node = 0;
+
+    (void)state;
+    for (node = 1; node <= 100; node++) { /* more than are looked at in one sweep */
+        lab_put_lease(lab, node);
+    }
+    assert_int_equal(lab_leases(lab), 103);
+    assert_true(lab_run(lab, 30000)); /* a start may take its time */
+    assert_int_equal(lab_leases(lab), 103);
+    assert_true(lab_run(lab, 300000));
+    assert_int_equal(lab_leases(lab), 3);
+    lab->restarting = true;
+    gr_memory_store_empty(
+        lab->store); /* members of a lost view leave theirs, too, if they come late */
+    lab_put_lease(lab, 101);
+    assert_true(lab_run(lab, 120000));
+    assert_int_equal(lab_leases(lab), 3);
+    assert_int_equal(unserved(lab), 0);
+    lab_free(lab);
+}
+
 static bool drains(member_lab *lab)
 {
     return lab->nodes[0].drained > 0;
@@ -412,6 +436,38 @@ static void c07_shards_that_could_not_be_given_are_served_again(void **state)
     gri_view_unref(repaired);
     gri_view_unref(view);
     assert_true(lab_run_until(lab, lab_balanced, 2 * LAB_LEASE_MS));
+    assert_int_equal(lab->nodes[0].fenced, 0);
+    lab_free(lab);
+}
+
+static bool view_is_unreadable(member_lab *lab)
+{
+    return ownership_unserved(lab->ownership, LAB_TABLE, LAB_SHARDS) > 0;
+}
+
+static void
+c07_shards_whose_giving_was_not_answered_are_given_once_the_view_can_be_read(void **state)
+{
+    static const uint8_t junk[] = "no view";
+    gr_memory_store_faults deaf = {.lose_request_per_10000 = 10000};
+    gr_memory_store_faults none = {0};
+    member_lab *lab = cluster_of(20, 1);
+    gri_view *view = NULL;
+
+    (void)state;
+    lab->nodes[0].drain_ms = 100;
+    lab_start(lab, 1);
+    assert_true(lab_run_until(lab, drains, 1000));
+    view = gri_membership_view(lab->nodes[0].membership);
+    lab_fault(lab, 0, &deaf);
+    assert_true(lab_run_until(lab, view_is_unreadable, 500)); /* drained, and the attempt is lost */
+    assert_true(lab_run(lab, LAB_LEASE_MS / 2 - 100));
+    lab_write_view(lab, junk, sizeof(junk));
+    lab_fault(lab, 0, &none);
+    assert_true(lab_run(lab, 300));
+    lab_put_view(lab, view); /* as it was, at another revision */
+    gri_view_unref(view);
+    assert_true(lab_run_until(lab, lab_balanced, LAB_LEASE_MS));
     assert_int_equal(lab->nodes[0].fenced, 0);
     lab_free(lab);
 }
@@ -669,6 +725,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(c10_a_coordinator_that_pauses_costs_a_pause_and_nobody_is_fenced),
         cmocka_unit_test(c10_when_the_whole_machine_was_asleep_nobody_is_fenced),
         cmocka_unit_test(c07_shards_that_could_not_be_given_are_served_again),
+        cmocka_unit_test(
+            c07_shards_whose_giving_was_not_answered_are_given_once_the_view_can_be_read),
         cmocka_unit_test(c10_an_emptied_coordinator_is_rebuilt),
         cmocka_unit_test(c10_a_view_older_than_one_that_was_known_confirms_no_lease),
         cmocka_unit_test(c10_a_view_that_takes_an_epoch_back_is_of_another_history),
@@ -676,6 +734,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(c10_other_contents_under_a_version_that_was_known_are_another_history),
         cmocka_unit_test(c10_a_revision_that_is_used_again_is_not_taken_for_what_it_was),
         cmocka_unit_test(c10_a_node_that_slept_through_what_a_restore_undoes_does_not_go_on_by_it),
+        cmocka_unit_test(leases_that_nobody_holds_and_no_view_tells_of_are_swept_away),
         cmocka_unit_test(c12_the_younger_node_at_an_address_wins_and_the_elder_serves_nothing),
         cmocka_unit_test(
             c12_a_node_with_another_number_of_shards_is_refused_and_leaves_nothing_behind),

@@ -67,6 +67,10 @@ typedef struct gr_coordinator_ops {
     /** Removes a key that is still at `revision`; one that is not there may count as removed. */
     gr_err (*remove)(gr_coordinator *coordinator, const char *key, uint64_t revision,
                      int64_t timeout_ms, gr_future **out_future);
+    /** The keys that begin with `prefix`, each ended by a NUL, as the value of the answer; its revision is
+     * 0. When there are more than an answer takes, some of them. */
+    gr_err (*list)(gr_coordinator *coordinator, const char *prefix, int64_t timeout_ms,
+                   gr_future **out_future);
     /** Keeps the member visible until hide() or free(); called again with the same member when its
      * health is to be confirmed. */
     void (*show)(gr_coordinator *coordinator, const gr_coordinator_member *member, bool healthy);
