@@ -398,6 +398,34 @@ static void r22_on_threads_time_is_real(void **state)
     assert_int_equal(lab_count(lab, "a 1"), 1);
 }
 
+/* Ticks are sent by the thread of alarms, freed by workers, and outlive timers and actors: a sanitizer looks on. */
+static void r22_timers_are_cancelled_and_left_behind_while_they_tick(void **state)
+{
+    enum { ACTORS = 10 };
+    struct lab *lab = *state;
+    size_t rounds = lab_scaled(100);
+
+    for (size_t round = 1; round <= rounds; round++) {
+        plan plans[ACTORS];
+        gr_pid pids[ACTORS];
+        gr_props props = lab_probe_props(lab, "a");
+
+        for (size_t i = 0; i < ACTORS; i++) {
+            plans[i] = (plan){1, 1, 7, {0}};
+            pids[i] = lab_spawn_props(lab, &props, NULL);
+            assert_int_equal(lab_make(lab, pids[i], act_start, &plans[i]), GR_OK);
+        }
+        lab_wait_times(lab, "a 7", round * ACTORS); /* some tick more often than others */
+        for (size_t i = 0; i < ACTORS; i++) {
+            if (i % 2 == 0) {
+                assert_int_equal(lab_make(lab, pids[i], act_cancel, &plans[i]), GR_OK);
+            }
+            gr_send_stop(lab->sys, pids[i]);
+        }
+        LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +446,7 @@ int main(void)
         LAB_STEPPED(a_delay_of_nothing_and_one_of_forever),
         LAB_STEPPED(a_restart_leaves_no_timer_to_nobody),
         LAB_THREADS(r22_on_threads_time_is_real),
+        LAB_THREADS(r22_timers_are_cancelled_and_left_behind_while_they_tick),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
