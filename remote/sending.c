@@ -260,16 +260,16 @@ static bool is_overfull_locked(const gri_session *session)
     return session->outbox.held_bytes / 2 > session->remote->held_bytes_max;
 }
 
-/* In place of an answer that cannot be sent: a small one that says so. The request has run, so its
- * asker must not be told anything that reads as if it had not. */
-static void answer_unknown_locked(gri_session *session, gr_pid to, gr_err why)
+/* In place of an answer that cannot be sent: a small one that says so. The request has run, so its asker must not be told
+ * anything that reads as if it had not; and when the answer will never fit, that another try is of no use. */
+static void answer_unsent_locked(gri_session *session, gr_pid to, const gr_error *why)
 {
-    gr_error unknown = {.code = GR_EUNKNOWN};
-    packing item = {.type = &gr_error_type, .payload = &unknown, .to = to, .answers = true};
+    gr_error unsent = {.code = why->code == GR_ETOOBIG ? GR_EFAILED : GR_EUNKNOWN};
+    packing item = {.type = &gr_error_type, .payload = &unsent, .to = to, .answers = true};
 
-    (void)snprintf(unknown.text, sizeof(unknown.text),
-                   "answered, but the answer could not be sent: %s", gr_err_text(why));
-    item.bytes = (uint32_t)gri_error_bytes(&unknown);
+    (void)snprintf(unsent.text, sizeof(unsent.text),
+                   "it ran, but its answer could not be sent: %.180s", why->text);
+    item.bytes = (uint32_t)gri_error_bytes(&unsent);
     if (!is_overfull_locked(session)) {
         (void)put_locked(session, &item); /* without memory for it the asker has its time-out */
     }
@@ -281,6 +281,7 @@ gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64
     gr_remote *remote = session->remote;
     packing item = {.to = to};
     gr_err err = measure(session, take_msg, &item);
+    gr_error why = {.code = GR_OK};
 
     pthread_mutex_lock(&session->lock);
     *out_again = session->state == GRI_SESSION_ENDED;
@@ -296,7 +297,12 @@ gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64
         }
     }
     if (err != GR_OK && item.answers) {
-        answer_unknown_locked(session, to, err);
+        why = *gr_last_error();
+        if (why.code != err) {
+            why.code = err;
+            (void)snprintf(why.text, sizeof(why.text), "%s", gr_err_text(err));
+        }
+        answer_unsent_locked(session, to, &why);
     }
     pthread_mutex_unlock(&session->lock);
     gri_free(item.packed);
