@@ -6,6 +6,7 @@
 #ifndef GRI_OS_H
 #define GRI_OS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,11 @@ bool gri_os_pages_forbid(char *low, size_t bytes);
 void gri_os_pages_reset(char *low, size_t bytes);
 /* How many separate maps of memory the process may have. */
 size_t gri_os_maps_max(void);
+
+/* Sleeps while the word has this value, until somebody wakes who sleeps on it, or for so many milliseconds (INT64_MAX: no
+ * limit); may return early. Waking uses nothing but the address: who slept there may be gone. */
+void gri_os_sleep_on(_Atomic uint32_t *word, uint32_t value, int64_t left_ms);
+void gri_os_wake_on(_Atomic uint32_t *word);
 
 /* Tells the processor that this is a spin loop. */
 static inline void gri_os_relax(void)

@@ -1,67 +1,58 @@
 /*
- * Parkers: where a thread sleeps until it is woken. A wake that comes first is not lost.
+ * Parkers: where a thread sleeps until it is woken. A wake that comes first is not lost. One word, which says whether its
+ * thread sleeps, so that waking one that does not costs no system call.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "system_internal.h"
 
-#include <errno.h>
-#include <time.h>
-
 #include "os.h"
+
+enum { AWAKE = 0, WOKEN = 1, ASLEEP = 2 };
 
 void gri_parker_init(gri_parker *parker)
 {
-    pthread_condattr_t attributes;
-
-    parker->woken = false;
-    (void)pthread_mutex_init(&parker->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&parker->wake, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    atomic_init(&parker->word, AWAKE);
 }
 
-void gri_parker_fini(gri_parker *parker)
+/* What the word says of a wake; taken in any case, so that it ends one sleep only. */
+static bool take_wake(gri_parker *parker)
 {
-    (void)pthread_cond_destroy(&parker->wake);
-    (void)pthread_mutex_destroy(&parker->lock);
+    /* Acquire: sees what the waker did before. */
+    return atomic_exchange_explicit(&parker->word, AWAKE, memory_order_acquire) == WOKEN;
 }
 
 bool gri_parker_wait(gri_parker *parker, int64_t until_ms)
 {
-    struct timespec until = {0};
-    bool woken = false;
-    int result = 0;
-    int64_t left_ms = 0;
+    for (;;) {
+        uint32_t awake = AWAKE;
+        int64_t left_ms = INT64_MAX;
 
-    if (until_ms != INT64_MAX) {
-        left_ms = until_ms - gri_os_now_ms();
-        left_ms = left_ms < 0 ? 0 : left_ms;
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += (time_t)(left_ms / 1000);
-        until.tv_nsec += (long)(left_ms % 1000) * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
+        if (until_ms != INT64_MAX) {
+            left_ms = until_ms - gri_os_now_ms();
+        }
+        if (left_ms <= 0) {
+            return take_wake(parker);
+        }
+        /* Relaxed: publishes nothing; that it is woken is learnt below. */
+        if (!atomic_compare_exchange_strong_explicit(&parker->word, &awake, ASLEEP,
+                                                     memory_order_relaxed, memory_order_relaxed)) {
+            if (take_wake(parker)) {
+                return true;
+            }
+            continue;
+        }
+        gri_os_sleep_on(&parker->word, ASLEEP, left_ms);
+        if (take_wake(parker)) {
+            return true;
         }
     }
-    (void)pthread_mutex_lock(&parker->lock);
-    while (!parker->woken && result != ETIMEDOUT) {
-        result = until_ms == INT64_MAX
-                     ? pthread_cond_wait(&parker->wake, &parker->lock)
-                     : pthread_cond_timedwait(&parker->wake, &parker->lock, &until);
-    }
-    woken = parker->woken;
-    parker->woken = false;
-    (void)pthread_mutex_unlock(&parker->lock);
-    return woken;
 }
 
 void gri_parker_wake(gri_parker *parker)
 {
-    (void)pthread_mutex_lock(&parker->lock);
-    parker->woken = true;
-    (void)pthread_cond_signal(&parker->wake);
-    (void)pthread_mutex_unlock(&parker->lock);
+    /* Release: pairs with take_wake(). From then on the thread may be gone with its parker: only the address is used. */
+    if (atomic_exchange_explicit(&parker->word, WOKEN, memory_order_release) == ASLEEP) {
+        gri_os_wake_on(&parker->word);
+    }
 }

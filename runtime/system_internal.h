@@ -48,13 +48,10 @@ enum gri_asked {
 /* ---- waits: a fiber or a thread that sleeps until somebody wakes it ---------------------------------------------- */
 
 typedef struct gri_parker {
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool woken; /* lock */
+    _Atomic uint32_t word; /* awake, woken or asleep */
 } gri_parker;
 
 void gri_parker_init(gri_parker *parker);
-void gri_parker_fini(gri_parker *parker);
 /* Sleeps until woken or until `until_ms` of the real clock; false when it was the clock. */
 bool gri_parker_wait(gri_parker *parker, int64_t until_ms);
 void gri_parker_wake(gri_parker *parker);

@@ -18,7 +18,6 @@ static pthread_key_t parker_key;
 
 static void free_parker(void *parker)
 {
-    gri_parker_fini(parker);
     gri_free(parker);
 }
 

@@ -119,7 +119,6 @@ void gri_workers_free(gr_system *sys)
     }
     for (i = 0; i < workers->count; i++) {
         gri_worker_fini(&workers->at[i].worker);
-        gri_parker_fini(&workers->at[i].parker);
     }
     (void)pthread_mutex_destroy(&workers->global_lock);
     gri_free(workers->at);
