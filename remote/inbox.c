@@ -350,12 +350,17 @@ static verdict look_locked(gri_session *session, gri_link *link, const gri_frame
     if (frame->kind != GRI_FRAME_DATA || frame->seq <= session->received_seq) {
         return SEEN;
     }
-    return frame->seq == session->received_seq + 1 ? FRESH : WRONG;
+    if (frame->seq != session->received_seq + 1) {
+        return WRONG;
+    }
+    session->hearing = true;
+    return FRESH;
 }
 
 static void note_handled(gri_session *session, const gri_frame *frame, size_t count)
 {
     pthread_mutex_lock(&session->lock);
+    session->hearing = false;
     session->received_seq = frame->seq;
     session->unacked_frames++;
     session->unacked_bytes += count;

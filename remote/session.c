@@ -157,7 +157,8 @@ void gri_session_pump(gri_session *session)
     gr_piece piece = {NULL, 0};
 
     pthread_mutex_lock(&session->lock);
-    if (session->state == GRI_SESSION_UP && session->link->ready && take_token(session->link)) {
+    if (session->state == GRI_SESSION_UP && session->link->ready && !session->hearing &&
+        take_token(session->link)) {
         if (next_piece_locked(session, session->link, &piece)) {
             link = gri_link_ref(session->link);
         } else {

@@ -60,6 +60,7 @@ struct gri_session {
     uint64_t received_seq;
     uint32_t unacked_frames;
     size_t unacked_bytes;
+    bool hearing; /* a frame is being handled: what is sent meanwhile goes together, after it */
     bool beat_due;
     bool want_due; /* the first of the waiters needs most of the window: says so */
     bool goodbye_due;

@@ -90,6 +90,49 @@ static void m01_forwarding_works_across_three_processes(void **state)
     world_free(in);
 }
 
+/* Answers in the thread that hands it the request, as what forwards and looks things up does. */
+static void answer_at_once(void *self, gr_pid pid, gr_msg *take_msg)
+{
+    (void)pid;
+    (void)gr_send(self, gr_msg_sender(take_msg), note_new(0, 1, 0));
+    (void)gr_msg_unref(take_msg);
+}
+
+static void m01_what_is_sent_while_a_frame_is_handled_goes_together(void **state)
+{
+    static const gr_process_ops ops = {
+        .version = GR_PROCESS_VERSION, .type_name = "echo", .deliver = answer_at_once};
+    enum { REQUESTS = 50 };
+    world *in = world_stepped(1);
+    gr_future *asked[REQUESTS];
+    gr_msg *reply = NULL;
+    gr_pid echo;
+    uint64_t frames = 0;
+
+    (void)state;
+    world_start(in, 0, NULL);
+    world_start(in, 1, NULL);
+    world_introduce(in, 0, 1);
+    assert_int_equal(gr_process_open(in->peers[1].sys, &ops, in->peers[1].sys, 0, &echo), GR_OK);
+    assert_int_equal(gr_request(in->peers[0].sys, echo, note_new(0, 1, 0), 1000, &reply), GR_OK);
+    reply = gr_msg_unref(reply);
+    frames = gr_remote_read_counters(in->peers[1].remote).frames_sent;
+    for (int i = 0; i < REQUESTS;
+         i++) { /* the first goes alone, the others in one frame after it */
+        assert_int_equal(
+            gr_request_future(in->peers[0].sys, echo, note_new(0, 1, 0), GR_FOREVER, &asked[i]),
+            GR_OK);
+    }
+    for (int i = 0; i < REQUESTS; i++) {
+        assert_int_equal(gr_await(asked[i], 1000, &reply), GR_OK);
+        reply = gr_msg_unref(reply);
+        asked[i] = gr_future_unref(asked[i]);
+    }
+    assert_int_equal(gr_remote_read_counters(in->peers[1].remote).frames_sent - frames, 2);
+    gr_process_close(in->peers[1].sys, echo);
+    world_free(in);
+}
+
 static void m01_a_published_name_is_found_and_another_is_not(void **state)
 {
     world *in = world_stepped(1);
@@ -1130,6 +1173,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(m01_a_message_reaches_a_pid_of_another_process_and_its_answer_comes_back),
         cmocka_unit_test(m01_forwarding_works_across_three_processes),
+        cmocka_unit_test(m01_what_is_sent_while_a_frame_is_handled_goes_together),
         cmocka_unit_test(m01_a_published_name_is_found_and_another_is_not),
         cmocka_unit_test(m02_order_holds_and_nothing_is_lost_or_doubled_over_many_breaks),
         cmocka_unit_test(m02_when_both_dial_at_once_one_session_comes_of_it),
@@ -1141,12 +1185,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(m04_the_window_bounds_what_is_in_use_and_refuses_then),
         cmocka_unit_test(m04_answers_come_although_requests_have_used_up_the_window),
         cmocka_unit_test(m04_a_sender_that_waits_gives_up_at_its_deadline_or_with_the_session),
-        cmocka_unit_test(m04_a_crash_of_a_system_whose_handlers_wait_for_credit_leaves_nothing),
         cmocka_unit_test(m04_who_needs_most_of_the_window_does_not_wait_for_a_heartbeat),
         cmocka_unit_test(m04_credit_comes_back_whatever_allocation_fails),
+        cmocka_unit_test(m04_a_crash_of_a_system_whose_handlers_wait_for_credit_leaves_nothing),
         cmocka_unit_test(m05_a_short_break_goes_on_and_a_long_one_begins_anew_on_both_sides),
-        cmocka_unit_test(m05_a_one_way_partition_is_noticed_by_both_sides),
         cmocka_unit_test(m05_one_side_gives_up_and_the_other_learns_of_it_when_they_meet),
+        cmocka_unit_test(m05_a_one_way_partition_is_noticed_by_both_sides),
         cmocka_unit_test(m06_connecting_to_nobody_retries_ever_slower_and_ends_in_dead_letters),
         cmocka_unit_test(
             m06_who_waits_for_a_connection_is_told_when_it_stops_and_nothing_is_dialled),
