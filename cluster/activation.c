@@ -32,6 +32,7 @@ static gr_err live_started(gr_context *ctx, void *state);
 static gr_err live_receive(gr_context *ctx, void *state, const gr_msg *msg);
 static void live_stopped(gr_context *ctx, void *state, gr_reason reason);
 static void arg_free(void *arg);
+static void describe(const void *arg, char *text, size_t bytes);
 
 /* ---- the entry */
 
@@ -45,6 +46,7 @@ gr_err gri_activation_new(gri_slice *slice, gri_hosted_kind *hosted, const char 
                       .stopped = live_stopped,
                       .state_bytes = sizeof(gri_live) + hosted->data_bytes,
                       .arg_free = arg_free,
+                      .describe = describe,
                       .mailbox_limit = hosted->mailbox_limit + MAILBOX_RESERVE,
                       .reentrant = hosted->interleaves};
     gri_activation *activation = gri_calloc(1, sizeof(*activation) + key_bytes + 1);
@@ -95,6 +97,12 @@ gri_activation *gri_activation_unref(gri_activation *take_activation)
 static void arg_free(void *arg)
 {
     (void)gri_activation_unref(arg);
+}
+
+static void describe(const void *arg, char *text, size_t bytes)
+{
+    (void)strncpy(text, ((const gri_activation *)arg)->identity, bytes - 1);
+    text[bytes - 1] = '\0';
 }
 
 void gri_activation_release(gri_call_message *call)
@@ -294,6 +302,9 @@ static gr_err run_method(gr_grain *turn)
     }
     if (err != GR_OK) {
         why = error_of(err);
+        if (one_way) {
+            gri_host_one_way_failed(turn->live->activation->slice->host, turn->call, &why);
+        }
         why = for_callers(&why);
         answer = failure_answer(turn, &why);
     }
@@ -594,11 +605,12 @@ static void live_stopped(gr_context *ctx, void *state, gr_reason reason)
 
     drop_aside(live);
     gri_turn_timers_end(live);
+    if ((reason == GR_REASON_FAILED || reason == GR_REASON_RESTARTING) &&
+        gri_lease_gate_is_open(&host->gate)) {
+        run_deactivating(live, ctx, GR_DEACTIVATION_FAILED);
+    }
     if (reason == GR_REASON_RESTARTING) {
         return;
-    }
-    if (reason == GR_REASON_FAILED && gri_lease_gate_is_open(&host->gate)) {
-        run_deactivating(live, ctx, GR_DEACTIVATION_FAILED);
     }
     gri_refusals_init(&refusals);
     gri_slice_forget(live->activation, &refusals);

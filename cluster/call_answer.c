@@ -87,9 +87,11 @@ static void on_answer(gri_call *call, const gri_answer *answer)
         if (gr_msg_unpack(call->method->reply, answer->bytes, answer->count, &reply) == GR_OK) {
             gri_call_over(call, true, reply);
         } else {
-            gr_error why = *gr_last_error();
+            char text[GR_ERROR_TEXT_BYTES];
 
-            gri_call_fail(call, true, why.code, why.text);
+            (void)snprintf(text, sizeof(text), "it ran, but its reply cannot be read: %.180s",
+                           gr_last_error()->text);
+            gri_call_fail(call, true, GR_EFAILED, text);
         }
         break;
     case GRI_OUTCOME_FAILED:

@@ -85,6 +85,8 @@ typedef struct gri_host {
     atomic_uint draining; /* drains under way */
     atomic_bool leaving;  /* grains end because the node stops, not because their shard moves */
     gri_host_counters counters;
+    atomic_int_fast64_t unanswered_log_at; /* when the next failed one-way call may be logged */
+    atomic_uint_fast64_t unanswered_unlogged;
     gr_alarm sweep;
     pthread_mutex_t orphans_lock;
     STAILQ_HEAD(, gri_orphan) orphans; /* orphans_lock */
@@ -126,6 +128,8 @@ void gri_host_call_dropped(gri_call_message *call);
 void gri_host_answer(gri_host *host, gri_call_message *call, const gri_answer *answer);
 void gri_host_refuse(gri_host *host, gri_call_message *call, gr_err code, uint32_t retry_after_ms,
                      const char *text);
+/* A call without an answer has failed: says so, at most once a second. */
+void gri_host_one_way_failed(gri_host *host, const gri_call_message *call, const gr_error *why);
 /* Refuses each for its own reason, and lets go of the list's references. */
 void gri_host_refuse_all(gri_host *host, gri_refusals *refusals);
 

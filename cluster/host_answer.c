@@ -6,10 +6,14 @@
  */
 #include "host.h"
 
+#include <inttypes.h>
+
 #include <gri/fail.h>
 #include <gri/mem.h>
 
 #include "activation.h"
+
+enum { ONE_WAY_LOG_MS = 1000 };
 
 static void count_answer(gri_host *host, gri_outcome outcome)
 {
@@ -51,6 +55,27 @@ static uint64_t other_host(const gri_host *host, const gri_view *view, const gr_
         }
     }
     return found;
+}
+
+void gri_host_one_way_failed(gri_host *host, const gri_call_message *call, const gr_error *why)
+{
+    int64_t now_ms = gr_system_now(host->sys);
+    int64_t at_ms = atomic_load_explicit(&host->unanswered_log_at,
+                                         memory_order_relaxed); /* the swap checks it */
+
+    /* Relaxed: a limit and a count. */
+    if (now_ms < at_ms || !atomic_compare_exchange_strong_explicit(
+                              &host->unanswered_log_at, &at_ms, now_ms + ONE_WAY_LOG_MS,
+                              memory_order_relaxed, memory_order_relaxed)) {
+        (void)atomic_fetch_add_explicit(&host->unanswered_unlogged, 1, memory_order_relaxed);
+        return;
+    }
+    gr_system_log(
+        host->sys, GR_LOG_WARN, "GR-GRAIN-ONE-WAY",
+        "%s of '%.80s', which nobody waits for, failed: %s: %.120s; %" PRIu64
+        " others since the last such line",
+        call->found->full_name, call->identity, gr_err_name(why->code), why->text,
+        (uint64_t)atomic_exchange_explicit(&host->unanswered_unlogged, 0, memory_order_relaxed));
 }
 
 static uint64_t owner_of(const gri_host *host, const gri_view *view, const gri_call_message *call)

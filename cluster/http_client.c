@@ -19,6 +19,7 @@
 #include <gri/bytes.h>
 #include <gri/fail.h>
 #include <gri/mem.h>
+#include <gri/thread.h>
 
 enum {
     ANSWER_BYTES_MAX = 4 * 1024 * 1024,
@@ -412,7 +413,7 @@ gr_err gri_http_client_new(const gri_http_options *options, gri_http_client **ou
         return GRI_FAIL(GR_ENOMEM, "an HTTP client");
     }
     (void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
-    failed = pthread_create(&client->thread, NULL, thread_main, client);
+    failed = gri_thread_start(&client->thread, "gr-http", thread_main, client);
     if (failed != 0) {
         dispose(client);
         return GRI_FAIL(GR_EIO, "a thread for the HTTP client: %s", strerror(failed));

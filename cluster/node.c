@@ -11,6 +11,7 @@
 
 #include <gri/fail.h>
 #include <gri/mem.h>
+#include <gri/thread.h>
 
 #include "node_internal.h"
 
@@ -198,7 +199,7 @@ static gr_err start_keeper(gr_node *node)
     if (node->options.system.stepped != NULL) {
         return GR_OK;
     }
-    if (pthread_create(&node->keeper, NULL, keep, node) != 0) {
+    if (gri_thread_start(&node->keeper, "gr-keeper", keep, node) != 0) {
         return GRI_FAIL(GR_EIO, "no thread to be had for the keeper of a node");
     }
     node->keeper_runs = true;

@@ -296,12 +296,14 @@ gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64
             }
         }
     }
-    if (err != GR_OK && item.answers) {
+    if (err != GR_OK) {
         why = *gr_last_error();
         if (why.code != err) {
-            why.code = err;
-            (void)snprintf(why.text, sizeof(why.text), "%s", gr_err_text(err));
+            (void)GRI_FAIL(err, "%s", gr_err_text(err));
+            why = *gr_last_error();
         }
+    }
+    if (err != GR_OK && item.answers) {
         answer_unsent_locked(session, to, &why);
     }
     pthread_mutex_unlock(&session->lock);
@@ -320,9 +322,9 @@ gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64
     if (err == GR_EFULL) {
         GRI_COUNT(remote, refused_by_window, 1);
     }
-    gr_dead_letter_add(remote->sys, to, take_msg,
-                       err == GR_EFULL || err == GR_EBUSY ? GR_DEAD_FULL : GR_DEAD_UNREACHABLE,
-                       err);
+    gr_dead_letter_add_error(
+        remote->sys, to, take_msg,
+        err == GR_EFULL || err == GR_EBUSY ? GR_DEAD_FULL : GR_DEAD_UNREACHABLE, &why);
     return err;
 }
 

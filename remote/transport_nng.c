@@ -27,6 +27,7 @@
 
 #include <gri/fail.h>
 #include <gri/mem.h>
+#include <gri/thread.h>
 
 #include "sp.h"
 
@@ -867,7 +868,7 @@ static gr_err transport_open(gr_system *sys, void *arg, const gr_transport_event
     STAILQ_INIT(&transport->dead);
     STAILQ_INIT(&transport->turns);
     gr_alarm_init(&transport->alarm, sys, on_alarm, transport);
-    if (pthread_create(&transport->reaper, NULL, reaper_run, transport) != 0) {
+    if (gri_thread_start(&transport->reaper, "gr-reaper", reaper_run, transport) != 0) {
         gr_alarm_fini(&transport->alarm);
         pthread_mutex_destroy(&transport->lock);
         pthread_cond_destroy(&transport->changed);

@@ -6,6 +6,8 @@
  */
 #include "actor_internal.h"
 
+#include <string.h>
+
 #include <gri/mem.h>
 
 #include "context.h"
@@ -47,6 +49,19 @@ void gri_actor_ask(gri_actor *actor, uint32_t generation, unsigned what)
     if (gri_mailbox_claim(&actor->mailbox)) {
         gri_actor_schedule(actor);
     }
+}
+
+void gri_actor_describe(const gri_actor *actor, char text[GRI_DESCRIPTION_BYTES])
+{
+    text[0] = '\0';
+    text[1] = '\0';
+    if (actor->props.describe != NULL) {
+        actor->props.describe(actor->props.arg, text + 1, GRI_DESCRIPTION_BYTES - 1);
+    } else if (actor->name != NULL) {
+        (void)strncpy(text + 1, actor->name, GRI_DESCRIPTION_BYTES - 2);
+        text[GRI_DESCRIPTION_BYTES - 1] = '\0';
+    }
+    text[0] = text[1] == '\0' ? '\0' : ' ';
 }
 
 gri_extras *gri_actor_extras(gri_actor *actor)

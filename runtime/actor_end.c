@@ -232,9 +232,26 @@ static void take_asked(gri_actor *actor)
     }
 }
 
+/* The thread that noticed knows no more of it than its pid. */
+static void tell_slow(gri_actor *actor)
+{
+    char pid[GR_PID_TEXT_BYTES];
+    char who[GRI_DESCRIPTION_BYTES];
+
+    gri_actor_describe(actor, who);
+    gr_system_log(actor->base.sys, GR_LOG_WARN, "GR-ACTOR-SLOW",
+                  "actor %s (%s%s) has gone on after a handler that ran for more than %u ms",
+                  gr_pid_format(gri_actor_pid(actor), pid), actor->props.type_name, who,
+                  actor->base.sys->slow_handler_ms);
+}
+
 bool gri_actor_step_life(gri_actor *actor)
 {
     take_asked(actor);
+    if ((actor->wants & GRI_ASKED_TELL_SLOW) != 0) {
+        actor->wants &= (uint8_t)~GRI_ASKED_TELL_SLOW;
+        tell_slow(actor);
+    }
     if (actor->status ==
         GRI_STARTING) { /* its hook waits on a fiber: what is wanted comes after it */
         if ((actor->wants & (GRI_ASKED_STOP | GRI_ASKED_STOP_FAILED)) != 0) {

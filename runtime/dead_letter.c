@@ -37,34 +37,59 @@ static void log_sometimes(gr_system *sys, gr_pid to, const gr_msg *msg)
                                                                memory_order_relaxed));
 }
 
-void gr_dead_letter_add(gr_system *sys, gr_pid to, gr_msg *msg, gr_dead_letter_cause cause,
-                        gr_err code)
+/* Whoever waits for an answer to it is told. */
+static void tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const char *text)
 {
     gr_pid sender = gr_msg_sender(msg);
-    gri_process *asker = NULL;
+    gri_process *asker = sender.node == sys->node ? gri_process_at(&sys->table, sender.slot) : NULL;
+    gr_msg *error = NULL;
 
-    if (gr_msg_type(msg) == &gri_poison_type) { /* stopping what is not there is harmless */
-        (void)gr_msg_unref(msg);
+    if (asker == NULL) {
+        return;
+    }
+    if (asker->kind == GRI_FUTURE && text == NULL) {
+        gri_future_fail(asker, sender, code);
+    } else if (asker->kind == GRI_FUTURE) {
+        error = gr_msg_new_error(code, text);
+        if (error != NULL) {
+            gri_future_deliver(asker, sender, error);
+        } else {
+            gri_future_fail(asker, sender, code);
+        }
+    } else if (asker->kind == GRI_CUSTOM && gr_msg_is_request(msg)) {
+        error = gr_msg_new_error(code, text);
+        if (error != NULL) {
+            (void)gri_custom_deliver(asker, sender, error);
+        }
+    }
+}
+
+static void add(gr_system *sys, gr_pid to, gr_msg *take_msg, gr_dead_letter_cause cause,
+                gr_err code, const char *text)
+{
+    if (gr_msg_type(take_msg) == &gri_poison_type) { /* stopping what is not there is harmless */
+        (void)gr_msg_unref(take_msg);
         return;
     }
     (void)atomic_fetch_add_explicit(&sys->dead_letters, 1, memory_order_relaxed); /* a count */
-    log_sometimes(sys, to, msg);
+    log_sometimes(sys, to, take_msg);
     if (gri_events_wanted(sys)) {
-        gr_dead_letter letter = {to, sender, gr_msg_type(msg)->name, cause};
+        gr_dead_letter letter = {to, gr_msg_sender(take_msg), gr_msg_type(take_msg)->name, cause};
 
         gr_publish(sys, &gr_dead_letter_type, &letter);
     }
-    if (sender.node == sys->node) {
-        asker = gri_process_at(&sys->table, sender.slot);
-        if (asker != NULL && asker->kind == GRI_FUTURE) {
-            gri_future_fail(asker, sender, code);
-        } else if (asker != NULL && asker->kind == GRI_CUSTOM && gr_msg_is_request(msg)) {
-            gr_msg *error = gr_msg_new_error(code, NULL);
+    tell_asker(sys, take_msg, code, text);
+    (void)gr_msg_unref(take_msg);
+}
 
-            if (error != NULL) {
-                (void)gri_custom_deliver(asker, sender, error);
-            }
-        }
-    }
-    (void)gr_msg_unref(msg);
+void gr_dead_letter_add(gr_system *sys, gr_pid to, gr_msg *msg, gr_dead_letter_cause cause,
+                        gr_err code)
+{
+    add(sys, to, msg, cause, code, NULL);
+}
+
+void gr_dead_letter_add_error(gr_system *sys, gr_pid to, gr_msg *msg, gr_dead_letter_cause cause,
+                              const gr_error *why)
+{
+    add(sys, to, msg, cause, why->code, why->text);
 }

@@ -3,10 +3,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <granary/error.h>
+#include <gri/fail.h>
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static _Thread_local gr_error last_error;
 
@@ -51,5 +52,16 @@ gr_err gr_error_set(gr_err code, const char *file, int line, const char *format,
     (void)vsnprintf(error.text, sizeof(error.text), format, args);
     va_end(args);
     last_error = error; /* last: the arguments may point into the old one */
+    return code;
+}
+
+gr_err gri_fail_plainly(gr_err code)
+{
+    const char *text = gr_err_text(code);
+
+    last_error.code = code;
+    last_error.file = NULL;
+    last_error.line = 0;
+    memcpy(last_error.text, text, strlen(text) + 1); /* a constant, far shorter than the room */
     return code;
 }

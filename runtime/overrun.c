@@ -46,13 +46,15 @@ void gri_overrun_report(const gri_fiber *fiber)
 {
     const gr_context *context = fiber->context;
     const gri_actor *actor = context == NULL ? NULL : context->actor;
+    char who[GRI_DESCRIPTION_BYTES];
 
     say("granary: ");
     if (actor != NULL) {
+        gri_actor_describe(actor, who);
         say(actor->props.type_name);
-        say(" actor ");
-        say(actor->name == NULL ? "without a name, slot " : actor->name);
-        if (actor->name == NULL) {
+        say(" actor");
+        say(who[0] == '\0' ? " without a name, slot " : who);
+        if (who[0] == '\0') {
             say_number(actor->base.slot);
         }
     } else {

@@ -7,6 +7,15 @@
 
 #include <gri/fail.h>
 
+/* A dead letter, and this thread's error. */
+static gr_err is_dead(gr_system *sys, gr_pid to, gr_msg *msg)
+{
+    char pid[GR_PID_TEXT_BYTES];
+
+    gr_dead_letter_add(sys, to, msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
+    return GRI_FAIL(GR_EDEAD, "%s has stopped, or never was", gr_pid_format(to, pid));
+}
+
 static gr_err send_foreign(gr_system *sys, gr_pid to, gr_msg *msg, int64_t deadline_ms)
 {
     gr_err err = GR_EUNREACHABLE;
@@ -38,8 +47,7 @@ static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg 
 
     /* Acquire: a pid found alive finds the actor as its start left it. */
     if (atomic_load_explicit(&actor->base.generation, memory_order_acquire) != to.generation) {
-        gr_dead_letter_add(sys, to, msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
-        return GR_EDEAD;
+        return is_dead(sys, to, msg);
     }
     msg->block.tag = to.generation;
     pushed = gri_mailbox_push(&actor->mailbox, msg, force);
@@ -55,8 +63,7 @@ static gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, bool force)
     gri_process *process = gri_process_at(&sys->table, to.slot);
 
     if (process == NULL) {
-        gr_dead_letter_add(sys, to, *msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
-        return GR_EDEAD;
+        return is_dead(sys, to, *msg);
     }
     if (process->kind == GRI_FUTURE) {
         gri_future_deliver(process, to, *msg);
@@ -75,7 +82,7 @@ static gr_err refuse(gr_system *sys, gr_pid to, gr_msg *msg)
 {
     (void)atomic_fetch_add_explicit(&sys->refused, 1, memory_order_relaxed); /* a count */
     gr_dead_letter_add(sys, to, msg, GR_DEAD_FULL, GR_EFULL);
-    return GR_EFULL;
+    return gri_fail_plainly(GR_EFULL); /* a flood is refused as fast as may be */
 }
 
 gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *msg, bool force)

@@ -78,15 +78,16 @@ static void supervise(gr_system *sys, gri_actor *parent, gri_actor *child)
     gr_directive directive =
         decide(parent == NULL ? &sys->root : &parent->props.supervision, child);
     char text[GR_PID_TEXT_BYTES];
+    char who[GRI_DESCRIPTION_BYTES];
 
     if ((unsigned)directive > (unsigned)GR_ESCALATE ||
         (directive == GR_ESCALATE && parent == NULL)) {
         directive = GR_STOP; /* there is nobody above the system */
     }
+    gri_actor_describe(child, who);
     gr_system_log(sys, GR_LOG_WARN, "GR-ACTOR-FAILED",
-                  "actor %s (%s%s%s) failed: %s: %s; decision: %s", gr_pid_format(pid, text),
-                  child->props.type_name, child->name == NULL ? "" : " ",
-                  child->name == NULL ? "" : child->name, gr_err_name(error.code), error.text,
+                  "actor %s (%s%s) failed: %s: %s; decision: %s", gr_pid_format(pid, text),
+                  child->props.type_name, who, gr_err_name(error.code), error.text,
                   words[directive]);
     if (gri_events_wanted(sys)) {
         gr_supervision_event event = {pid, parent == NULL ? gr_pid_null() : gri_actor_pid(parent),

@@ -42,7 +42,8 @@ enum gri_asked {
     GRI_ASKED_STOP = 1,
     GRI_ASKED_STOP_FAILED = 2,
     GRI_ASKED_RESTART = 4,
-    GRI_ASKED_RESUME = 8
+    GRI_ASKED_RESUME = 8,
+    GRI_ASKED_TELL_SLOW = 16 /* to say who it is: its handler has been running for long */
 };
 
 /* ---- waits: a fiber or a thread that sleeps until somebody wakes it ---------------------------------------------- */
@@ -338,6 +339,9 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
 void gri_actor_ask(gri_actor *actor, uint32_t generation, unsigned what);
 void gri_actor_note(gri_actor *actor, gri_note *note);
 void gri_actor_schedule(gri_actor *actor);
+/* " NAME", or what it says of itself, or "". */
+enum { GRI_DESCRIPTION_BYTES = 128 };
+void gri_actor_describe(const gri_actor *actor, char text[GRI_DESCRIPTION_BYTES]);
 gri_extras *gri_actor_extras(gri_actor *actor);
 /* Gives the claim back after a turn, or schedules the actor when there is more to do. */
 void gri_actor_finish_turn(gri_actor *actor);

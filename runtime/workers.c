@@ -11,6 +11,7 @@
 
 #include <gri/fail.h>
 #include <gri/mem.h>
+#include <gri/thread.h>
 
 #include "os.h"
 #include "overrun.h"
@@ -58,14 +59,17 @@ gr_err gri_workers_start(gr_system *sys, uint32_t count, uint32_t stack_bytes)
         own->worker.own = own;
     }
     for (i = 0; i < count; i++) {
-        if (pthread_create(&workers->at[i].thread, NULL, station_main, &workers->at[i]) != 0) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "gr-worker-%u", i % 10000);
+        if (gri_thread_start(&workers->at[i].thread, name, station_main, &workers->at[i]) != 0) {
             return GRI_FAIL(GR_EIO,
                             "cannot start worker thread %u of %u: ask for fewer with `workers`",
                             i + 1, count);
         }
         workers->at[i].running = true;
     }
-    if (pthread_create(&workers->timer_thread, NULL, gri_workers_tick, sys) != 0) {
+    if (gri_thread_start(&workers->timer_thread, "gr-timer", gri_workers_tick, sys) != 0) {
         return GRI_FAIL(GR_EIO, "cannot start the timer thread");
     }
     workers->timer_running = true;

@@ -41,10 +41,21 @@ static void found(host_lab *l)
     gri_host_view(l->host, l->view);
 }
 
+static void on_log(void *arg, gr_log_level level, const char *id, const char *text)
+{
+    host_lab_heard *ears = arg;
+
+    (void)level;
+    if (strcmp(id, "GR-ACTOR-FAILED") == 0) {
+        (void)snprintf(ears->failed, sizeof(ears->failed), "%s", text);
+    }
+    ears->one_ways += strcmp(id, "GR-GRAIN-ONE-WAY") == 0 ? 1 : 0;
+}
+
 int host_lab_setup(void **state)
 {
     host_lab *l = calloc(1, sizeof(*l));
-    gr_system_options options = {.name = "lab"};
+    gr_system_options options = {.name = "lab", .log = on_log, .log_level = GR_LOG_DEBUG};
     gri_host_options host = {
         .may_act = may_act, .may_act_self = l, .shards = HOST_LAB_SHARDS, .stateless_each = 2};
     const gr_kind_info *infos[] = {&probe_kind, &probe_twin, &probe_brief, &probe_open,
@@ -55,6 +66,7 @@ int host_lab_setup(void **state)
     l->methods = probe_methods_of(&l->world);
     assert_int_equal(gr_stepped_new(SEED, &l->stepped), GR_OK);
     options.stepped = l->stepped;
+    options.log_arg = &l->heard;
     assert_int_equal(gr_system_new(&options, &l->sys), GR_OK);
     l->world.sys = l->sys;
     assert_int_equal(gri_exchange_new(l->sys, NULL, NULL, &l->exchange), GR_OK);

@@ -26,6 +26,12 @@
 
 enum { HOST_LAB_SHARDS = 8 };
 
+/* What the log has said. */
+typedef struct host_lab_heard {
+    char failed[300];
+    int one_ways;
+} host_lab_heard;
+
 typedef struct host_lab {
     gr_stepped *stepped;
     gr_system *sys;
@@ -37,6 +43,7 @@ typedef struct host_lab {
     probe_methods methods;
     bool leased;
     gri_view *view;
+    host_lab_heard heard;
 } host_lab;
 
 int host_lab_setup(void **state);

@@ -281,6 +281,43 @@ static void c05_a_first_hooks_error_is_never_taken_for_a_call_that_may_be_tried_
     assert_string_equal(gr_last_error()->text, "GR_ENOTRUN: the store did not answer");
 }
 
+/* ---- what the log says */
+
+static void c14_a_grain_that_fails_is_named_and_its_last_hook_sees_the_old_data_go(void **state)
+{
+    host_lab *l = *state;
+
+    assert_int_equal(host_lab_call(l, &probe_kind, PROBE_ADD, "alice", 1), 1);
+    assert_int_equal(probe_call(&l->caller, &probe_kind, PROBE_CRASH, "alice", 1, 0, NULL),
+                     GR_EFAILED);
+    gr_stepped_run_until_idle(l->stepped);
+    assert_non_null(strstr(l->heard.failed, "(probe.Probe alice)"));
+    assert_int_equal(atomic_load(&l->world.deactivated[GR_DEACTIVATION_FAILED]), 1);
+    assert_int_equal(host_lab_call(l, &probe_kind, PROBE_ADD, "alice", 1), 1);
+    assert_int_equal(atomic_load(&l->world.activated), 2);
+}
+
+static void c05_a_one_way_call_that_fails_is_told_once_a_second(void **state)
+{
+    host_lab *l = *state;
+    Probe__Ask ask = PROBE__ASK__INIT;
+
+    ask.code = GR_EIO;
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(gr_call_one_way(&l->caller, &probe_kind,
+                                         probe_method_of(&probe_kind, PROBE_NOTE), "x", &ask, NULL),
+                         GR_OK);
+    }
+    gr_stepped_run_until_idle(l->stepped);
+    assert_int_equal(l->heard.one_ways, 1);
+    gr_stepped_advance(l->stepped, 1000);
+    assert_int_equal(gr_call_one_way(&l->caller, &probe_kind,
+                                     probe_method_of(&probe_kind, PROBE_NOTE), "x", &ask, NULL),
+                     GR_OK);
+    gr_stepped_run_until_idle(l->stepped);
+    assert_int_equal(l->heard.one_ways, 2);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +358,11 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(
             c05_a_first_hooks_error_is_never_taken_for_a_call_that_may_be_tried_again,
             host_lab_setup, host_lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            c14_a_grain_that_fails_is_named_and_its_last_hook_sees_the_old_data_go, host_lab_setup,
+            host_lab_teardown),
+        cmocka_unit_test_setup_teardown(c05_a_one_way_call_that_fails_is_told_once_a_second,
+                                        host_lab_setup, host_lab_teardown),
     };
 
     if (argc > 1) { /* one test, or some by a pattern */

@@ -202,7 +202,7 @@ static gr_err note(const void *methods, gr_grain *grain, const void *request, vo
     }
     atomic_store(&world->last_note, ask->number);
     atomic_fetch_add(&world->notes, 1);
-    return GR_OK;
+    return ask->code == 0 ? GR_OK : gr_fail((gr_err)ask->code, "as it was told");
 }
 
 static gr_err send(const void *methods, gr_grain *grain, const void *request, void *reply)

@@ -58,10 +58,23 @@ static void r13_a_request_to_a_dead_pid_fails_at_once(void **state)
 
     assert_int_equal(gr_request(lab->sys, pid, lab_word_new(1), GR_FOREVER, &reply), GR_EDEAD);
     assert_null(reply);
+    assert_int_equal(gr_last_error()->code, GR_EDEAD);
     assert_int_equal(gr_request_future(lab->sys, pid, lab_word_new(1), GR_FOREVER, &future), GR_OK);
     assert_true(gr_future_ready(future));
     assert_int_equal(gr_await(future, 0, &reply), GR_EDEAD);
     future = gr_future_unref(future);
+}
+
+static void r13_a_send_that_fails_leaves_its_own_detail(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = dead_pid(lab);
+    char text[GR_PID_TEXT_BYTES];
+
+    (void)gr_fail(GR_EIO, "something else before");
+    assert_int_equal(gr_send(lab->sys, pid, lab_word_new(1)), GR_EDEAD);
+    assert_int_equal(gr_last_error()->code, GR_EDEAD);
+    assert_non_null(strstr(gr_last_error()->text, gr_pid_format(pid, text)));
 }
 
 static gr_err act_request_dead(gr_context *ctx, struct lab *lab, void *arg)
@@ -174,6 +187,7 @@ int main(void)
         LAB_BOTH(r13_a_message_to_a_dead_pid_is_a_dead_letter_with_pid_and_type),
         LAB_BOTH(r13_a_dead_letter_names_its_sender),
         LAB_BOTH(r13_a_request_to_a_dead_pid_fails_at_once),
+        LAB_BOTH(r13_a_send_that_fails_leaves_its_own_detail),
         LAB_BOTH(r13_a_request_to_a_dead_pid_from_a_handler_fails_at_once),
         LAB_BOTH(r13_a_reused_slot_never_receives_an_old_pids_messages),
         LAB_BOTH(r13_pids_that_never_were_are_dead),

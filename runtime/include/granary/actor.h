@@ -50,6 +50,13 @@ typedef gr_err (*gr_started_fn)(gr_context *ctx, void *state);
  */
 typedef gr_err (*gr_receive_fn)(gr_context *ctx, void *state, const gr_msg *msg);
 
+/**
+ * Says in words which one of its type an actor is, for logs: a text of fewer than `bytes` bytes and a NUL. `arg` is that of
+ * the props. Runs in the turn of the actor or of its supervisor, and in a signal handler when a stack is overrun: it must
+ * only look at `arg`, and neither allocate nor wait.
+ */
+typedef void (*gr_describe_fn)(const void *arg, char *text, size_t bytes);
+
 /** Runs once, after the children have stopped and after the last message. */
 typedef void (*gr_stopped_fn)(gr_context *ctx, void *state, gr_reason reason);
 
@@ -70,6 +77,7 @@ typedef struct gr_props {
     void (*arg_free)(void *arg); /* called when the actor is gone for good, or the spawn failed */
     uint32_t mailbox_limit;      /* messages, at most GR_MAILBOX_LIMIT_MAX; default
                                     GR_MAILBOX_LIMIT_DEFAULT */
+    gr_describe_fn describe;     /* default: its name */
     bool reentrant;              /* handle other messages while one waits; default no */
     gr_supervision supervision;  /* what happens to this actor's children when they fail */
 } gr_props;

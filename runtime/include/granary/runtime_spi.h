@@ -223,6 +223,17 @@ GR_API void gr_system_set_foreign(gr_system *sys, const gr_foreign_ops *ops, voi
 GR_API void gr_dead_letter_add(gr_system *sys, gr_pid to, gr_msg *take_msg,
                                gr_dead_letter_cause cause, gr_err code);
 
+/**
+ * The same with a reason in words for whoever asked; for what was found out while it was being sent.
+ *
+ * Owns:    takes `take_msg`; `why` stays yours.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API void gr_dead_letter_add_error(gr_system *sys, gr_pid to, gr_msg *take_msg,
+                                     gr_dead_letter_cause cause, const gr_error *why);
+
 /* ---- futures from the other side
  * ------------------------------------------------------------------------------ */
 
