@@ -70,6 +70,19 @@ TEXT
     diff "$work/expected" "$work/counted" >&2 || fail "counted otherwise"
 }
 
+case_wrong_use_of_the_runner_is_refused() {
+    expect_status 2 "$root/tests/run" nonsense
+    expect_text "$work/err" "'nonsense' is neither a flag nor a suite"
+    expect_status 2 "$root/tests/run" scripts --quick
+    expect_text "$work/err" 'not both'
+    expect_status 2 "$root/tests/run" dev --filter
+    expect_text "$work/err" '--filter needs an expression'
+    expect_status 2 "$root/tests/run" checks --filter view
+    expect_text "$work/err" 'none of them is named'
+    expect_status 2 "$root/tests/run" dev --filter '['
+    expect_text "$work/err" "'[' is no regular expression"
+}
+
 case_a_failing_case_is_reported_and_leaves_nothing() {
     cat >"$work/some.sh" <<TEXT
 . "$root/tests/lib/cases.sh"
