@@ -38,7 +38,12 @@ run_into() {
 becomes_with_output() {
     local file=$1
     shift
-    exec "$@" >>"$file" 2>&1
+    ends_with_us "$@" >>"$file" 2>&1
+}
+
+# Becomes the command; the kernel sends it SIGTERM should this shell be killed. For `run`.
+ends_with_us() {
+    exec setpriv --pdeathsig TERM "$@"
 }
 
 # Ends what `run` is running: for traps.

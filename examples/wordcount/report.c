@@ -17,7 +17,7 @@ enum {
     DIFFERENCES_TOLD = 10,
     NODES_MAX = 256,
     ON_TERMINAL_US = 200000,
-    ELSEWHERE_US = 2000000
+    ELSEWHERE_US = 1000000
 };
 
 void progress_show(progress *line, const char *what, uint64_t done, uint64_t of,
@@ -28,6 +28,7 @@ void progress_show(progress *line, const char *what, uint64_t done, uint64_t of,
 
     if (line->started_us == 0) {
         line->started_us = now_us;
+        line->shown_us = now_us; /* nothing is known yet, and a fast run needs no line at all */
         line->on_terminal = isatty(STDOUT_FILENO) != 0;
     }
     if (now_us - line->shown_us < (line->on_terminal ? ON_TERMINAL_US : ELSEWHERE_US)) {
@@ -44,7 +45,7 @@ void progress_show(progress *line, const char *what, uint64_t done, uint64_t of,
 
 void progress_end(progress *line)
 {
-    if (line->on_terminal && line->shown_us != 0) {
+    if (line->on_terminal && line->shown_us != line->started_us) {
         printf("\r\033[K");
     }
     fflush(stdout);

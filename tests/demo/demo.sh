@@ -55,6 +55,8 @@ case_a_missing_text_is_one_message_before_anything_is_started() {
     [[ ! -s $work/out && $(wc -l <"$work/err") -eq 1 ]] || fail "it says more than one line: $(cat "$work/out" "$work/err")"
     expect_text "$work/err" "there is no text '$work/no-such-text' that can be read"
     expect_status 2 demo "$work"
+    expect_status 2 demo ''
+    expect_text "$work/err" "there is no text ''"
     nothing_is_left
 }
 
@@ -134,18 +136,23 @@ case_a_termination_leaves_nothing_behind() {
     nothing_is_left
 }
 
-# Nothing can be tidied up then, but the nodes have the kernel tell them, and leave.
+# Nothing can be tidied up then, but the kernel tells the nodes, which leave, and the client, which ends.
 case_a_killed_demo_leaves_no_process_behind() {
-    local fd got=0
-    mkfifo "$work/alive"
-    # Whatever the demo starts holds this pipe; it ends with the last of them.
-    exec 8<>"$work/alive" {fd}<"$work/alive" 9>"$work/alive" 8>&-
-    start_until '*node-3:*'
-    exec 9>&-
-    child_signal demo KILL
-    child_reap demo
-    read -r -t 60 -u "$fd" _ || got=$?
-    [[ $got -eq 1 ]] || fail "left running: $(processes_of_the_case | xargs ps -o pid=,stat=,args= -p)"
+    local moment fd got
+    for moment in 'Building*' '*node-3:*' 'adding:*'; do
+        mkfifo "$work/alive"
+        # Whatever the demo starts holds this pipe; it ends with the last of them.
+        exec 8<>"$work/alive" {fd}<"$work/alive" 9>"$work/alive" 8>&-
+        start_until "$moment"
+        exec 9>&-
+        child_signal demo KILL
+        child_reap demo
+        got=0
+        read -r -t 60 -u "$fd" _ || got=$?
+        [[ $got -eq 1 ]] || fail "killed at '$moment' it leaves running: $(processes_of_the_case | xargs ps -o pid=,stat=,args= -p)"
+        exec {fd}<&-
+        rm "$work"/demo.* "$work/alive"
+    done
 }
 
 case_a_node_that_dies_makes_it_fail_and_leaves_nothing_behind() {
