@@ -186,16 +186,24 @@ void gri_call_fail(gri_call *call, bool ran, gr_err code, const char *text)
     gri_call_over(call, ran, gr_msg_new_error(code, text));
 }
 
-void gri_call_ran_out(gri_call *call)
+void gri_call_ran_out(gri_call *call, bool has_view)
 {
+    const gri_exchange *exchange = call->exchange;
     char text[GR_ERROR_TEXT_BYTES];
+    size_t used = 0;
     gr_err code = gives_up_with(call);
 
-    (void)snprintf(text, sizeof(text), "%.60s of %.40s within %" PRId64 " ms: %s%.80s",
-                   call->method->full_name, call->message.identity,
-                   call->message.deadline_ms - call->started_ms,
-                   call->sent_unknown ? "an earlier attempt may have run; " : "",
-                   call->last.text[0] == '\0' ? "did not run" : call->last.text);
+    used = (size_t)snprintf(text, sizeof(text), "%.60s of %.40s within %" PRId64 " ms: %s%.80s",
+                            call->method->full_name, call->message.identity,
+                            call->message.deadline_ms - call->started_ms,
+                            call->sent_unknown ? "an earlier attempt may have run; " : "",
+                            call->last.text[0] == '\0' ? "did not run" : call->last.text);
+    if (!has_view && exchange->events != NULL && exchange->events->why_no_view != NULL &&
+        used + 3 < sizeof(text)) {
+        memcpy(text + used, ": ", 3);
+        exchange->events->why_no_view(exchange->events_self, text + used + 2,
+                                      sizeof(text) - used - 2);
+    }
     gri_call_fail(call, false, code, text);
 }
 

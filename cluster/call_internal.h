@@ -31,7 +31,7 @@ void gri_call_on_attempt(void *arg, gr_future *future);
 void gri_call_over(gri_call *call, bool ran, gr_msg *take_result);
 void gri_call_fail(gri_call *call, bool ran, gr_err code, const char *text);
 /* Its deadline has come before it ran. */
-void gri_call_ran_out(gri_call *call);
+void gri_call_ran_out(gri_call *call, bool has_view);
 
 /* It did not run, or may be run twice: again, later. `answer` NULL: no node has answered. */
 void gri_call_again(gri_call *call, gr_err code, const char *text, const gri_answer *answer);

@@ -56,7 +56,7 @@ gri_place gri_place_of(gri_call *call, const gri_view *view)
     gri_place found = {.node = 0};
 
     if (view == NULL) {
-        return nowhere(GR_ENOTRUN, "no node of the cluster has answered yet", "");
+        return nowhere(GR_ENOTRUN, "no node of the cluster has answered", "");
     }
     if ((call->kind->flags & GR_KIND_STATELESS) != 0) {
         return place_of_stateless(call, view);

@@ -139,7 +139,7 @@ void gri_call_try(gri_call *call)
         call_send(call, view);
         break;
     case NEXT_RAN_OUT:
-        gri_call_ran_out(call);
+        gri_call_ran_out(call, view != NULL);
         break;
     case NEXT_NO_HOST:
         gri_call_fail(call, false, call->sent_unknown ? GR_EUNKNOWN : GR_ENOKIND, call->last.text);

@@ -31,7 +31,17 @@ static void on_newer_view(void *self, uint64_t founded, uint64_t version)
     (void)gri_view_unref(view);
 }
 
-static const gri_exchange_events exchange_events = {on_newer_view};
+static void why_no_view(void *self, char *out_text, size_t room)
+{
+    gr_client *client = self;
+
+    (void)pthread_mutex_lock(&client->lock);
+    (void)snprintf(out_text, room, "%s",
+                   client->last.text[0] == '\0' ? "none was tried yet" : client->last.text);
+    (void)pthread_mutex_unlock(&client->lock);
+}
+
+static const gri_exchange_events exchange_events = {on_newer_view, why_no_view};
 
 /* ---- states */
 
@@ -65,6 +75,15 @@ void gri_client_failed(gr_client *client, const gr_error *why)
 {
     (void)pthread_mutex_lock(&client->lock);
     client->last = *why;
+    (void)pthread_mutex_unlock(&client->lock);
+}
+
+void gri_client_tries(gr_client *client, const char *what, const char *whom)
+{
+    (void)pthread_mutex_lock(&client->lock);
+    if (client->last.text[0] == '\0') { /* what is known to be wrong says more */
+        (void)snprintf(client->last.text, sizeof(client->last.text), "%s %.150s", what, whom);
+    }
     (void)pthread_mutex_unlock(&client->lock);
 }
 
@@ -116,8 +135,7 @@ static gr_err split_addresses(gr_client *client, const char *nodes)
 
 static gr_err read_nodes(gr_client *client, const gr_client_options *options)
 {
-    const char *where = NULL;
-    gr_err err = GR_OK;
+    const char *cluster = options->cluster == NULL ? "default" : options->cluster;
 
     if (options->nodes == NULL || options->nodes[0] == '\0') {
         return GRI_FAIL(
@@ -127,13 +145,12 @@ static gr_err read_nodes(gr_client *client, const gr_client_options *options)
     if (!gri_coordinator_is_named(options->nodes)) {
         return split_addresses(client, options->nodes);
     }
-    err = gri_coordinator_of(options->nodes, &client->coordinator_ops, &where);
-    if (err == GR_OK) {
-        err = client->coordinator_ops->open(client->sys,
-                                            options->cluster == NULL ? "default" : options->cluster,
-                                            where, NULL, &client->coordinator);
+    client->not_there = gri_text("%s knows no node of a cluster '%s'", options->nodes, cluster);
+    if (client->not_there == NULL) {
+        return GRI_FAIL(GR_ENOMEM, "a client");
     }
-    return err;
+    return gri_coordinator_open_to_read(client->sys, cluster, "nodes", options->nodes,
+                                        &client->coordinator_ops, &client->coordinator);
 }
 
 static void on_up(void *self, const gr_peer_info *peer)
@@ -276,6 +293,7 @@ static void client_forget(gr_client *client)
         gri_roster_fini(&client->roster);
     }
     gri_free(client->addresses);
+    gri_free(client->not_there);
     (void)pthread_mutex_destroy(&client->lock);
     (void)pthread_mutex_destroy(&client->view_lock);
     gri_free(client);
@@ -297,7 +315,7 @@ gr_err gr_client_wait_ready(gr_client *client, int64_t timeout_ms)
     gr_future *ready = NULL;
     gr_msg *msg = NULL;
     gr_err err = GR_OK;
-    gr_error why;
+    char why[GR_ERROR_TEXT_BYTES];
 
     (void)pthread_mutex_lock(&client->lock);
     ready = client->state == GR_CLIENT_CONNECTING ? gr_future_ref(client->ready) : NULL;
@@ -311,11 +329,9 @@ gr_err gr_client_wait_ready(gr_client *client, int64_t timeout_ms)
     if (err == GR_OK) {
         return GR_OK;
     }
-    (void)pthread_mutex_lock(&client->lock);
-    why = client->last;
-    (void)pthread_mutex_unlock(&client->lock);
-    return GRI_FAIL(GR_EUNREACHABLE, "no node of the cluster answered within %lld ms: %.160s",
-                    (long long)timeout_ms, why.text[0] == '\0' ? "none was tried yet" : why.text);
+    why_no_view(client, why, sizeof(why));
+    return GRI_FAIL(GR_EUNREACHABLE, "no node of the cluster answered within %lld ms: %s",
+                    (long long)timeout_ms, why);
 }
 
 gr_caller *gr_client_caller(gr_client *client)

@@ -20,6 +20,7 @@ struct gr_client {
     bool roster_ready;
     const gr_coordinator_ops *coordinator_ops; /* NULL: addresses were given */
     gr_coordinator *coordinator;
+    char *not_there; /* what to say when the coordinator has no view */
     char
         *addresses; /* C strings in a row, an empty one at the end; NULL: a coordinator was given */
     size_t addresses_count;
@@ -31,7 +32,7 @@ struct gr_client {
     gr_client_state state; /* lock */
     bool closing;          /* lock */
     uint64_t gateway;      /* lock; 0: none */
-    gr_error last;         /* lock; why no node has answered */
+    gr_error last;         /* lock; why no node has answered; text only: what is being tried */
     int64_t poked_ms;      /* lock */
     gr_future *ready;      /* lock; completes when it is ready for the first time */
     gr_future *news;       /* lock; completes at the next answer of a node */
@@ -39,7 +40,9 @@ struct gr_client {
 
 /* Any thread. */
 void gri_client_go(gr_client *client, gr_client_state next);
+/* Why no node has answered, and what is being tried as long as nothing is known to be wrong. */
 void gri_client_failed(gr_client *client, const gr_error *why);
+void gri_client_tries(gr_client *client, const char *what, const char *whom);
 
 /* The keeper: finds a gateway, subscribes, looks after it. Poking has it look at once; any thread. */
 gr_err gri_client_keeper_start(gr_client *client);

@@ -17,6 +17,7 @@ enum {
     LOOK_MS = 1000, /* between two looks at a gateway that answers */
     AGAIN_MS = 100, /* ... when none does, doubled up to LOOK_MS */
     CONNECT_MS = 3000,
+    SAY_MS = 250,   /* then why it is not connected yet is known */
     FIND_MS = 1500, /* for the first answer of any of them */
     SCOUTS_MAX = 32,
     ANSWER_MS = 1000,
@@ -163,19 +164,36 @@ typedef struct scout {
     char address[GR_ADDRESS_BYTES_MAX];
 } scout;
 
+/* In two goes, since why it is not connected is known only at the end of one. */
+static gr_err connect_and_say(const scout *self, uint64_t *out_node)
+{
+    gr_remote *remote = self->client->remote;
+    gr_err err = gr_remote_connect(remote, self->address, SAY_MS, out_node);
+
+    if (err != GR_OK) {
+        gri_client_failed(self->client, gr_last_error());
+    }
+    if (err == GR_EUNREACHABLE) {
+        err = gr_remote_connect(remote, self->address, CONNECT_MS - SAY_MS, out_node);
+        if (err != GR_OK) {
+            gri_client_failed(self->client, gr_last_error());
+        }
+    }
+    return err;
+}
+
 static gr_err scout_goes(gr_context *ctx, void *state, const gr_msg *msg)
 {
     scout *self = state;
     uint64_t node = 0;
 
     (void)msg;
-    if (gr_remote_connect(self->client->remote, self->address, CONNECT_MS, &node) == GR_OK) {
+    gri_client_tries(self->client, "still connecting to", self->address);
+    if (connect_and_say(self, &node) == GR_OK) {
+        (void)GRI_FAIL(GR_EUNREACHABLE, "%s has not told of the cluster yet", self->address);
+        gri_client_failed(self->client, gr_last_error());
         (void)gr_send(self->client->sys, gr_pid_well_known(node, GR_SLOT_CLUSTER),
                       subscribe_message(self->client));
-    } else {
-        gr_error why = *gr_last_error();
-
-        gri_client_failed(self->client, &why);
     }
     gr_send_stop(self->client->sys, gr_context_self(ctx));
     return GR_OK;
@@ -246,20 +264,20 @@ static void send_by_coordinator(gr_context *ctx, gr_client *client)
     if (client->coordinator == NULL) {
         return;
     }
+    gri_client_tries(client, "still asking", "the coordinator");
     err = client->coordinator_ops->read(client->coordinator, GRI_VIEW_KEY, READ_MS, &future);
     if (err == GR_OK) {
         err = gr_await(future, GR_FOREVER, &msg);
     }
     answer = err == GR_OK ? gr_msg_read(msg, &gr_coordinator_answer_type) : NULL;
-    if (answer != NULL && answer->revision == 0) {
-        err = GRI_FAIL(GR_EUNREACHABLE, "the coordinator knows no node of this cluster yet");
-    } else if (answer != NULL) {
+    if (answer != NULL && answer->revision != 0) {
         err = gri_view_unpack(answer->value, answer->value_bytes, &view);
     }
+    if (err == GR_OK && (view == NULL || view->members_count == 0)) {
+        err = GRI_FAIL(GR_EUNREACHABLE, "%s", client->not_there);
+    }
     if (err != GR_OK) {
-        gr_error why = *gr_last_error();
-
-        gri_client_failed(client, &why);
+        gri_client_failed(client, gr_last_error());
     }
     send_to_members(ctx, client, view, 0);
     (void)gri_view_unref(view);

@@ -1,5 +1,5 @@
 /*
- * Which coordinator a text names. Pure. Any thread.
+ * Which coordinator a text names, and opening it. Any thread.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include <gri/fail.h>
+
+#include "coordinator/coordinator.h"
 
 static const char *after(const char *text, const char *prefix)
 {
@@ -21,18 +23,32 @@ bool gri_coordinator_is_named(const char *text)
     return after(text, "sqlite:") != NULL || after(text, "consul:") != NULL;
 }
 
-gr_err gri_coordinator_of(const char *text, const gr_coordinator_ops **out_ops,
+gr_err gri_coordinator_of(const char *field, const char *text, const gr_coordinator_ops **out_ops,
                           const char **out_where)
 {
     const char *sqlite = text == NULL ? NULL : after(text, "sqlite:");
     const char *consul = text == NULL ? NULL : after(text, "consul:");
 
+    if (text == NULL || text[0] == '\0') {
+        return GRI_FAIL(GR_EINVAL, "%s is required: sqlite:PATH or consul://HOST:PORT", field);
+    }
     if ((sqlite == NULL || *sqlite == '\0') && (consul == NULL || *consul == '\0')) {
         return GRI_FAIL(GR_EINVAL,
-                        "the coordinator '%s' is not known: give sqlite:PATH or consul://HOST:PORT",
-                        text == NULL ? "" : text);
+                        "%s '%.100s' names no coordinator: use sqlite:PATH or consul://HOST:PORT",
+                        field, text);
     }
     *out_ops = sqlite != NULL ? gr_coordinator_sqlite() : gr_coordinator_consul();
     *out_where = sqlite != NULL ? sqlite : consul;
     return GR_OK;
+}
+
+gr_err gri_coordinator_open_to_read(gr_system *sys, const char *cluster, const char *field,
+                                    const char *text, const gr_coordinator_ops **out_ops,
+                                    gr_coordinator **out_coordinator)
+{
+    gri_coordinator_manner manner = {.only_reads = true};
+    const char *where = NULL;
+    gr_err err = gri_coordinator_of(field, text, out_ops, &where);
+
+    return err == GR_OK ? (*out_ops)->open(sys, cluster, where, &manner, out_coordinator) : err;
 }

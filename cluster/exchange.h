@@ -34,6 +34,8 @@ typedef struct gri_exchange_bucket {
 typedef struct gri_exchange_events {
     /* Somebody knows a newer view than this exchange; any thread, must not block. */
     void (*newer_view)(void *self, uint64_t founded, uint64_t version);
+    /* Why there is no view at all yet; any thread, under no lock. NULL: there always is one. */
+    void (*why_no_view)(void *self, char *out_text, size_t room);
 } gri_exchange_events;
 
 typedef struct gri_exchange {

@@ -136,7 +136,7 @@ static void on_newer_view(void *self, uint64_t founded, uint64_t version)
     (void)gri_view_unref(view);
 }
 
-static const gri_exchange_events exchange_events = {on_newer_view};
+static const gri_exchange_events exchange_events = {on_newer_view, NULL};
 
 /* ---- what the remote layer tells */
 
@@ -181,13 +181,16 @@ static gr_err open_coordinator(gri_incarnation *incarnation)
 
     incarnation->coordinator_ops = options->coordinator_ops;
     if (options->coordinator_ops == NULL) {
-        err = gri_coordinator_of(options->coordinator, &incarnation->coordinator_ops, &where);
+        err = gri_coordinator_of("coordinator", options->coordinator, &incarnation->coordinator_ops,
+                                 &where);
     }
     if (err != GR_OK) {
         return err;
     }
-    return incarnation->coordinator_ops->open(incarnation->sys, options->cluster, where,
-                                              options->coordinator_arg, &incarnation->coordinator);
+    return incarnation->coordinator_ops->open(
+        incarnation->sys, options->cluster, where,
+        options->coordinator_ops == NULL ? NULL : options->coordinator_arg,
+        &incarnation->coordinator);
 }
 
 static gr_err open_remote(gri_incarnation *incarnation, const char *listen)

@@ -67,7 +67,7 @@ static gr_err check(const gr_node_options *options)
         err = check_name("role", options->role);
     }
     if (err == GR_OK && options->coordinator_ops == NULL) {
-        err = gri_coordinator_of(options->coordinator, &ops, &where);
+        err = gri_coordinator_of("coordinator", options->coordinator, &ops, &where);
     }
     return err == GR_OK ? check_numbers(options) : err;
 }

@@ -13,6 +13,13 @@ struct gr_coordinator {
     gr_system *sys; /* borrowed: outlives the coordinator */
 };
 
+/* What `arg` of open() points to in a process that only reads, as clients do: it creates nothing. What is not
+ * there yet fails the operations, by GR_ENOTFOUND, and is looked for again by the next. NULL: it belongs
+ * to a node. */
+typedef struct gri_coordinator_manner {
+    bool only_reads;
+} gri_coordinator_manner;
+
 /* A future for an operation; the adapter ends it within timeout_ms. */
 gr_err gri_operation_future(gr_system *sys, int64_t timeout_ms, gr_future **out_future);
 

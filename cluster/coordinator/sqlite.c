@@ -25,6 +25,7 @@
 
 #include <gri/fail.h>
 #include <gri/mem.h>
+#include <gri/thread.h>
 
 #include "sqlite_file.h"
 
@@ -52,6 +53,7 @@ typedef struct sqlite_coordinator {
     gr_coordinator base;
     char *path;
     char *cluster;
+    bool only_reads;
     pthread_t thread;
     int wake_read;
     int wake_write;
@@ -107,7 +109,7 @@ static gr_err ensure_open(sqlite_coordinator *self)
         return GR_OK;
     }
     self->look_again = true;
-    return gri_sqlite_file_open(self->path, has_patience, self, &self->file);
+    return gri_sqlite_file_open(self->path, !self->only_reads, has_patience, self, &self->file);
 }
 
 static gr_err read_key(sqlite_coordinator *self, const char *key, gri_sqlite_record *out_record)
@@ -252,7 +254,7 @@ static void first_opening(sqlite_coordinator *self)
 
     self->patience_until_ms = gr_system_now(self->base.sys) + OPEN_MS;
     err = ensure_open(self);
-    if (err == GR_OK) {
+    if (err == GR_OK || err == GR_ENOTFOUND) { /* not there yet: operations will say so */
         gri_operation_answer(self->opening, 0, NULL, 0);
     } else {
         gri_operation_fail(self->opening, err, "%s", gr_last_error()->text);
@@ -454,9 +456,9 @@ static gr_err sqlite_open(gr_system *sys, const char *cluster, const char *where
     gr_future *opening = NULL;
     gr_msg *answer = NULL;
     gr_err err = GR_OK;
+    const gri_coordinator_manner *manner = arg;
     int failed = 0;
 
-    (void)arg;
     if (where == NULL || where[0] == '\0') {
         return GRI_FAIL(GR_EINVAL, "the coordinator needs a path: sqlite:PATH");
     }
@@ -464,13 +466,14 @@ static gr_err sqlite_open(gr_system *sys, const char *cluster, const char *where
     if (err != GR_OK) {
         return err;
     }
+    self->only_reads = manner != NULL && manner->only_reads;
     err = gri_operation_future(sys, OPEN_MS, &opening);
     if (err != GR_OK) {
         dispose(self);
         return err;
     }
     self->opening = gr_future_ref(opening);
-    failed = pthread_create(&self->thread, NULL, thread_main, self);
+    failed = gri_thread_start(&self->thread, "gr-sqlite", thread_main, self);
     if (failed != 0) {
         gr_future_unref(self->opening);
         gr_future_unref(opening);

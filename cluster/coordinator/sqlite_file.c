@@ -93,6 +93,27 @@ static gr_err explain_cannot_open(const char *path)
                     path);
 }
 
+static gr_err check_still_there(const gri_sqlite_file *file)
+{
+    struct stat is;
+
+    if (stat(file->path, &is) != 0 || is.st_dev != file->device || is.st_ino != file->inode) {
+        return GRI_FAIL(GR_EIO, "'%s' was removed or replaced while it was in use", file->path);
+    }
+    return GR_OK;
+}
+
+/* What is still unclear by its text is often a file that was taken away. */
+static gr_err explain_other(const gri_sqlite_file *file, int status)
+{
+    if (file->inode != 0 && check_still_there(file) != GR_OK) {
+        return GR_EIO;
+    }
+    return GRI_FAIL(GR_EIO, "'%s': %s; was it, or a file that belongs to it, removed or replaced?",
+                    file->path,
+                    file->db == NULL ? sqlite3_errstr(status) : sqlite3_errmsg(file->db));
+}
+
 static gr_err explain(const gri_sqlite_file *file, int status)
 {
     switch (status & 0xff) {
@@ -119,6 +140,8 @@ static gr_err explain(const gri_sqlite_file *file, int status)
         return GRI_FAIL(GR_EIO, "the disk that holds '%s' is full", file->path);
     case SQLITE_NOMEM:
         return GRI_FAIL(GR_ENOMEM, "SQLite, for '%s'", file->path);
+    case SQLITE_IOERR:
+        return explain_other(file, status);
     default:
         return GRI_FAIL(GR_EIO, "'%s': %s", file->path,
                         file->db == NULL ? sqlite3_errstr(status) : sqlite3_errmsg(file->db));
@@ -189,13 +212,20 @@ static gr_err create_schema(gri_sqlite_file *file)
     return execute(file, sql);
 }
 
+static gr_err fail_missing(const char *path, const char *what)
+{
+    return GRI_FAIL(GR_ENOTFOUND,
+                    "%s at '%s': either no node has been started with it yet, or the path is wrong",
+                    what, path);
+}
+
 /* In one transaction, so that of many who open a new file at once one makes the tables. */
-static gr_err check_schema(gri_sqlite_file *file)
+static gr_err check_schema(gri_sqlite_file *file, bool create)
 {
     int64_t tables = 0;
     int64_t application = 0;
     int64_t version = 0;
-    gr_err err = execute(file, "BEGIN IMMEDIATE");
+    gr_err err = execute(file, create ? "BEGIN IMMEDIATE" : "BEGIN");
 
     if (err != GR_OK) {
         return err;
@@ -208,7 +238,7 @@ static gr_err check_schema(gri_sqlite_file *file)
         err = read_number(file, "PRAGMA user_version", &version);
     }
     if (err == GR_OK && tables == 0 && application == 0) {
-        err = create_schema(file);
+        err = create ? create_schema(file) : fail_missing(file->path, "there is an empty file");
     } else if (err == GR_OK && application != APPLICATION_ID) {
         err = GRI_FAIL(GR_EIO, "'%s' is the database of another program; name another path",
                        file->path);
@@ -237,13 +267,16 @@ static gr_err prepare(gri_sqlite_file *file)
     return status == SQLITE_OK ? GR_OK : explain(file, status);
 }
 
-static gr_err open_database(gri_sqlite_file *file)
+static gr_err open_database(gri_sqlite_file *file, bool create)
 {
     struct stat is;
-    int status =
-        sqlite3_open_v2(file->path, &file->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
+    int status = SQLITE_OK;
 
+    if (!create && stat(file->path, &is) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        return fail_missing(file->path, "there is no file");
+    }
+    status = sqlite3_open_v2(file->path, &file->db, flags, NULL);
     if (status == SQLITE_OK) {
         (void)sqlite3_extended_result_codes(file->db, 1);
         status = sqlite3_busy_handler(file->db, on_busy, file);
@@ -262,8 +295,8 @@ static gr_err open_database(gri_sqlite_file *file)
     return GR_OK;
 }
 
-gr_err gri_sqlite_file_open(const char *path, gri_sqlite_patience_fn patience, void *arg,
-                            gri_sqlite_file **out_file)
+gr_err gri_sqlite_file_open(const char *path, bool create, gri_sqlite_patience_fn patience,
+                            void *arg, gri_sqlite_file **out_file)
 {
     gri_sqlite_file *file = gri_calloc(1, sizeof(*file));
     gr_err err = GR_OK;
@@ -274,12 +307,12 @@ gr_err gri_sqlite_file_open(const char *path, gri_sqlite_patience_fn patience, v
     }
     file->patience = patience;
     file->patience_arg = arg;
-    err = open_database(file);
-    if (err == GR_OK) {
+    err = open_database(file, create);
+    if (err == GR_OK && create) {
         err = use_write_ahead_log(file);
     }
     if (err == GR_OK) {
-        err = check_schema(file);
+        err = check_schema(file, create);
     }
     if (err == GR_OK) {
         err = prepare(file);
@@ -309,16 +342,6 @@ gri_sqlite_file *gri_sqlite_file_close(gri_sqlite_file *take_file)
 }
 
 /* ---- records */
-
-static gr_err check_still_there(const gri_sqlite_file *file)
-{
-    struct stat is;
-
-    if (stat(file->path, &is) != 0 || is.st_dev != file->device || is.st_ino != file->inode) {
-        return GRI_FAIL(GR_EIO, "'%s' was removed or replaced while it was in use", file->path);
-    }
-    return GR_OK;
-}
 
 /* Runs a statement that gives no row. */
 static gr_err run(gri_sqlite_file *file, enum statement which)

@@ -13,10 +13,10 @@ typedef struct gri_sqlite_file gri_sqlite_file;
 /* Asked while the file is locked by another process: whether to go on waiting. */
 typedef bool (*gri_sqlite_patience_fn)(void *arg);
 
-/* Opens, and creates when there is none. Errors: GR_EIO and GR_EMISMATCH with the path and what to
- * do. */
-gr_err gri_sqlite_file_open(const char *path, gri_sqlite_patience_fn patience, void *arg,
-                            gri_sqlite_file **out_file);
+/* Opens; when there is none, creates it or fails by GR_ENOTFOUND. Errors: GR_EIO and GR_EMISMATCH with the
+ * path and what to do. */
+gr_err gri_sqlite_file_open(const char *path, bool create, gri_sqlite_patience_fn patience,
+                            void *arg, gri_sqlite_file **out_file);
 gri_sqlite_file *gri_sqlite_file_close(gri_sqlite_file *take_file);
 
 typedef struct gri_sqlite_record {

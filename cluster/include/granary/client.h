@@ -25,7 +25,8 @@ typedef void (*gr_client_state_fn)(void *arg, gr_client_state state);
 typedef struct gr_client_options {
     const char *cluster; /* default "default" */
     /** Where nodes are: addresses separated by commas, or a coordinator ("sqlite:PATH",
-     * "consul://HOST:PORT"). Required. */
+     * "consul://HOST:PORT"). Required. A client only reads there; a file that does not exist yet is looked for
+     * again, not created. */
     const char *nodes;
     gr_client_state_fn on_state;
     void *on_state_arg;

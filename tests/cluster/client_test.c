@@ -1,0 +1,193 @@
+/*
+ * What clients say when no node answers, and what they leave alone. With real threads, sockets and files.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <granary/client.h>
+#include <granary/node.h>
+
+#include "probe.h"
+
+enum { PATIENCE_MS = 1500, CALL_MS = 1000 };
+
+typedef struct lab {
+    char folder[32];
+    char path[64];
+    char coordinator[80];
+    probe_world world;
+    probe_methods methods;
+    gr_node *node;
+    gr_client *client;
+} lab;
+
+static int setup(void **state)
+{
+    lab *l = calloc(1, sizeof(*l));
+
+    (void)snprintf(l->folder, sizeof(l->folder), "/tmp/granary-client-XXXXXX");
+    assert_non_null(mkdtemp(l->folder));
+    (void)snprintf(l->path, sizeof(l->path), "%s/cluster.db", l->folder);
+    (void)snprintf(l->coordinator, sizeof(l->coordinator), "sqlite:%s", l->path);
+    l->methods = probe_methods_of(&l->world);
+    *state = l;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    lab *l = *state;
+    char name[80];
+
+    (void)gr_client_free(l->client);
+    (void)gr_node_free(l->node);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", l->path, ends[i]);
+        (void)unlink(name);
+    }
+    assert_int_equal(rmdir(l->folder), 0); /* nothing else was left */
+    free(l);
+    return 0;
+}
+
+static void start_node(lab *l)
+{
+    gr_node_options options = {.coordinator = l->coordinator, .lease_ms = 1000, .shards = 4};
+    gr_kind *kinds[] = {gr_kind_new(&probe_kind, &l->methods), NULL};
+
+    options.system.workers = 1;
+    assert_int_equal(gr_node_start(&options, kinds, &l->node), GR_OK);
+    l->world.sys = gr_node_system(l->node);
+}
+
+static void start_client(lab *l, const char *nodes, const char *cluster)
+{
+    gr_client_options options = {.nodes = nodes, .cluster = cluster};
+
+    options.system.workers = 1;
+    if (gr_client_start(&options, &l->client) != GR_OK) {
+        fail_msg("client: %s", gr_last_error()->text);
+    }
+}
+
+static void assert_says(const char *words)
+{
+    if (strstr(gr_last_error()->text, words) == NULL) {
+        fail_msg("'%s' does not say '%s'", gr_last_error()->text, words);
+    }
+}
+
+static gr_err call(const lab *l)
+{
+    const gr_call_options options = {.timeout_ms = CALL_MS};
+    Probe__Ask ask = PROBE__ASK__INIT;
+
+    return gr_call(gr_client_caller(l->client), &probe_kind,
+                   probe_method_of(&probe_kind, PROBE_ADD), "x", &ask, &options, NULL);
+}
+
+/* Waiting until it is ready, and a call, both fail and say these words. */
+static void assert_both_say(const lab *l, const char *words, const char *more)
+{
+    assert_int_equal(gr_client_wait_ready(l->client, PATIENCE_MS), GR_EUNREACHABLE);
+    assert_says(words);
+    assert_says(more);
+    assert_int_equal(call(l), GR_ENOTRUN);
+    assert_says(words);
+    assert_says(more);
+}
+
+static void c19_an_address_where_nobody_listens_is_named_with_the_reason(void **state)
+{
+    start_client(*state, "tcp://127.0.0.1:1", NULL);
+    assert_both_say(*state, "tcp://127.0.0.1:1", "refused");
+}
+
+static void c19_a_file_that_is_not_there_is_named_and_not_created(void **state)
+{
+    lab *l = *state;
+
+    start_client(l, l->coordinator, NULL);
+    assert_both_say(l, l->path, "no file");
+    assert_int_not_equal(access(l->path, F_OK), 0);
+}
+
+static void c19_an_empty_file_is_named_and_left_empty(void **state)
+{
+    lab *l = *state;
+    FILE *file = fopen(l->path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    start_client(l, l->coordinator, NULL);
+    assert_both_say(l, l->path, "empty file");
+    file = fopen(l->path, "r");
+    assert_non_null(file);
+    assert_int_equal(fgetc(file), EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void c19_a_cluster_that_the_coordinator_does_not_know_is_named(void **state)
+{
+    lab *l = *state;
+
+    start_node(l);
+    start_client(l, l->coordinator, "orange");
+    assert_both_say(l, l->path, "orange");
+}
+
+static void c19_a_node_of_another_cluster_is_named_with_both_clusters(void **state)
+{
+    lab *l = *state;
+
+    start_node(l);
+    start_client(l, gr_node_address(l->node), "orange");
+    assert_both_say(l, "orange", "default");
+}
+
+static void c19_a_client_that_starts_before_the_file_is_there_finds_the_nodes_later(void **state)
+{
+    lab *l = *state;
+
+    start_client(l, l->coordinator, NULL);
+    start_node(l);
+    if (gr_client_wait_ready(l->client, 20000) != GR_OK) {
+        fail_msg("%s", gr_last_error()->text);
+    }
+    assert_int_equal(
+        probe_call(gr_client_caller(l->client), &probe_kind, PROBE_ADD, "x", 1, 0, NULL), GR_OK);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            c19_an_address_where_nobody_listens_is_named_with_the_reason, setup, teardown),
+        cmocka_unit_test_setup_teardown(c19_a_file_that_is_not_there_is_named_and_not_created,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(c19_an_empty_file_is_named_and_left_empty, setup, teardown),
+        cmocka_unit_test_setup_teardown(c19_a_cluster_that_the_coordinator_does_not_know_is_named,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(c19_a_node_of_another_cluster_is_named_with_both_clusters,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            c19_a_client_that_starts_before_the_file_is_there_finds_the_nodes_later, setup,
+            teardown),
+    };
+
+    if (argc > 1) { /* one test, or some by a pattern */
+        cmocka_set_test_filter(argv[1]);
+    }
+    return cmocka_run_group_tests_name("client", tests, NULL, NULL);
+}
