@@ -53,6 +53,15 @@ case_another_minor_version_is_refused() {
     expect_text "$work/err" 'compatible with requested version'
 }
 
+case_a_component_that_does_not_exist_is_named() {
+    install_granary
+    mkdir "$work/project"
+    printf 'cmake_minimum_required(VERSION 3.22)\nproject(other C)\nfind_package(granary REQUIRED COMPONENTS remote nonsense)\n' \
+        >"$work/project/CMakeLists.txt"
+    expect_status 1 cmake -S "$work/project" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix"
+    expect_text "$work/err" "no component 'nonsense'"
+}
+
 # The package goes on working where it has been moved to; every library of it links, shared and static.
 case_each_layer_links_alone_shared_and_static_also_when_moved() {
     install_granary
@@ -107,6 +116,62 @@ case_pkg_config_knows_every_layer() {
         expect_status 0 env LD_LIBRARY_PATH="$work/prefix/lib" "$work/main"
     done
     [[ $(pkg-config --modversion granary) = "$(sed -nE 's/^project\(granary VERSION ([0-9.]+).*/\1/p' "$root/CMakeLists.txt")" ]]
+}
+
+case_gdb_shows_the_fibers_that_wait() {
+    command -v gdb >/dev/null || skip "gdb is not installed"
+    install_granary
+    cat >"$work/waits.c" <<'CODE'
+#include <granary/runtime.h>
+#include <sched.h>
+
+static const gr_type question = {"question", 1, NULL, NULL, NULL};
+
+static gr_err ask_myself(gr_context *ctx)
+{
+    gr_msg *reply = NULL;
+
+    return gr_request(gr_context_system(ctx), gr_context_self(ctx), gr_msg_new(&question), GR_FOREVER, &reply);
+}
+
+static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    (void)state;
+    (void)msg;
+    return ask_myself(ctx);
+}
+
+void it_waits(void)
+{
+}
+
+int main(void)
+{
+    const gr_props props = {.type_name = "thinker", .receive = receive};
+    gr_system *sys = NULL;
+    gr_pid pid;
+
+    if (gr_system_new(NULL, &sys) != GR_OK || gr_spawn(sys, &props, NULL, &pid) != GR_OK ||
+        gr_send(sys, pid, gr_msg_new(&question)) != GR_OK) {
+        return 1;
+    }
+    while (gr_system_counters(sys).fibers_waiting == 0) {
+        sched_yield();
+    }
+    it_waits();
+    gr_system_free(sys);
+    return 0;
+}
+CODE
+    export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
+    # shellcheck disable=SC2046 # several words are meant
+    expect_status 0 gcc -g "$work/waits.c" $(pkg-config --cflags --libs granary-runtime) -Wl,-rpath,"$work/prefix/lib" -o "$work/waits"
+    expect_status 0 gdb -nx -q -batch -ex 'source '"$work/prefix/share/granary/granary-gdb.py" -ex 'break it_waits' -ex run \
+        -ex 'granary fibers' -ex 'granary fiber 1' -ex bt -ex 'granary threads' -ex bt -ex kill "$work/waits"
+    ! grep -q 'ptrace' "$work/err" || skip "gdb may not look into processes here"
+    grep -qE '^ +1  [0-9]+\.1 thinker in ask_myself \(.*waits\.c:[0-9]+\)$' "$work/out" || fail "the fiber is not listed: $(cat "$work/out" "$work/err")"
+    grep -qE '^#[0-9]+ .* receive \(.*waits\.c:[0-9]+$' "$work/out" || fail "its frames are not shown: $(cat "$work/out" "$work/err")"
+    [[ $(grep -c '^#0 .*it_waits' "$work/out") -eq 2 ]] || fail "the thread is not shown again: $(cat "$work/out" "$work/err")"
 }
 
 # Every example is a project of its own that builds without a warning, with gcc and with clang, and does what it says.
