@@ -9,10 +9,14 @@
 #   IMPORT_DIRS  where to look for imports too. granary/options.proto and the well-known types are found anyway.
 #                Imported files with messages of your own are listed like the others: each needs its C.
 #
+# Methods run on small stacks with a guard page below. -fstack-clash-protection, where the compiler has it, makes TARGET's
+# functions touch every page of their frames in turn, so that a large one meets the guard page and does not jump over it.
+#
 # Services are hidden from protoc-c: granary calls none of what it makes of them, and that does not compile when a
 # method has the name of a keyword (Register, Delete).
 #
 # SPDX-License-Identifier: Apache-2.0
+include(CheckCCompilerFlag)
 find_program(GRANARY_PROTOC NAMES protoc)
 find_program(GRANARY_PROTOC_GEN_C NAMES protoc-gen-c)
 # Whoever includes this file has set it; the function may be called in another folder.
@@ -51,6 +55,11 @@ function(granary_add_grains target)
   endforeach()
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${out}>)
   target_link_libraries(${target} PUBLIC granary::protos)
+  set(CMAKE_REQUIRED_QUIET TRUE)
+  check_c_compiler_flag(-fstack-clash-protection GRANARY_STACK_CLASH_PROTECTION)
+  if(GRANARY_STACK_CLASH_PROTECTION)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:C,CXX>:-fstack-clash-protection>)
+  endif()
 endfunction()
 
 # One file: a descriptor set with all that it imports, then C from that. For granary_add_grains() only.

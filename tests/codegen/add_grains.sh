@@ -109,6 +109,23 @@ case_it_works_in_a_folder_below() {
     build
 }
 
+case_large_frames_of_the_target_meet_the_guard_page() {
+    local compiler
+    for compiler in gcc "$(command -v clang || command -v clang-14)"; do
+        rm -rf "$work/src" "$work/build"
+        project 'add_library(shop OBJECT shop.c)' 'granary_add_grains(shop shop.proto)' \
+            'add_library(user OBJECT user.c)' 'target_link_libraries(user PRIVATE shop)'
+        proto shop.proto shop 'message M {}'
+        echo '#include "shop.grain.h"' | tee "$work/src/shop.c" >"$work/src/user.c"
+        configure -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_C_COMPILER="$compiler"
+        build
+        grep '"command".*/shop\.c"' "$work/build/compile_commands.json" | grep -q -e -fstack-clash-protection ||
+            fail "$compiler does not get -fstack-clash-protection: $(grep '"command"' "$work/build/compile_commands.json")"
+        ! grep '"command".*/user\.c"' "$work/build/compile_commands.json" | grep -q -e -fstack-clash-protection ||
+            fail "others get it too"
+    done
+}
+
 case_an_error_in_a_file_stops_the_build_and_is_shown_as_it_is() {
     project 'add_library(shop OBJECT shop.c)' 'granary_add_grains(shop shop.proto)'
     proto shop.proto shop 'message M {}' 'service Cart {' '  rpc Add(stream M) returns (M);' '}'
