@@ -86,6 +86,7 @@ static void free_extras(gri_actor *actor)
     if (actor->extras != NULL) {
         gri_free(actor->extras->owed.at);
         gri_free(actor->extras->failure);
+        gri_free(actor->extras->given);
         gri_free(actor->extras);
         actor->extras = NULL;
     }

@@ -107,14 +107,52 @@ gr_err gri_actor_start_hook(gri_actor *actor)
     return err;
 }
 
+const gr_props *gri_actor_given(const gri_actor *actor)
+{
+    static const gr_props defaults;
+
+    return actor->extras == NULL || actor->extras->given == NULL ? &defaults : actor->extras->given;
+}
+
+/* Whether props ask for anything that gri_props has no place for. */
+static bool are_rare(const gr_props *props)
+{
+    return props->supervision.decide != NULL || props->supervision.restarts != 0 ||
+           props->supervision.window_ms != 0;
+}
+
+/* Keeps the whole props where they are rare; false when out of memory. */
+static bool keep_given(gri_actor *actor, const gr_props *props)
+{
+    gri_extras *extras = NULL;
+
+    if (!are_rare(props)) {
+        return true;
+    }
+    extras = gri_actor_extras(actor);
+    if (extras != NULL) {
+        extras->given = gri_alloc(sizeof(*props));
+    }
+    if (extras == NULL || extras->given == NULL) {
+        return false;
+    }
+    *extras->given = *props;
+    return true;
+}
+
 static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *props, char *take_name)
 {
     uint32_t generation = gri_actor_pid(actor).generation;
 
-    actor->props = *props;
-    if (actor->props.type_name == NULL) {
-        actor->props.type_name = "actor";
-    }
+    actor->props = (gri_props){.type_name = props->type_name == NULL ? "actor" : props->type_name,
+                               .started = props->started,
+                               .receive = props->receive,
+                               .stopped = props->stopped,
+                               .state_bytes = props->state_bytes,
+                               .arg = props->arg,
+                               .arg_free = props->arg_free,
+                               .describe = props->describe,
+                               .reentrant = props->reentrant};
     atomic_store_explicit(&actor->mailbox.limit,
                           props->mailbox_limit == 0 ? GR_MAILBOX_LIMIT_DEFAULT
                                                     : props->mailbox_limit,
@@ -171,7 +209,10 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
     }
     pid = gri_actor_pid(actor);
     settle_new(actor, parent, props, own_name);
-    if (own_name != NULL) {
+    if (!keep_given(actor, props)) {
+        err = GRI_FAIL(GR_ENOMEM, "the props of an actor");
+    }
+    if (err == GR_OK && own_name != NULL) {
         err = gri_name_add(sys, own_name, pid);
         if (err != GR_OK) {
             actor->name = NULL; /* another's, so not ours to remove */

@@ -76,7 +76,7 @@ static void supervise(gr_system *sys, gri_actor *parent, gri_actor *child)
     gri_failure *failure = child->extras == NULL ? NULL : child->extras->failure;
     gr_error error = failure == NULL ? (gr_error){.code = GR_ENOMEM} : failure->error;
     gr_directive directive =
-        decide(parent == NULL ? &sys->root : &parent->props.supervision, child);
+        decide(parent == NULL ? &sys->root : &gri_actor_given(parent)->supervision, child);
     char text[GR_PID_TEXT_BYTES];
     char who[GRI_DESCRIPTION_BYTES];
 
@@ -114,8 +114,9 @@ void gri_supervise_child(gri_actor *parent, gri_actor *child)
 static gri_failure *failure_of(gri_actor *actor)
 {
     gri_extras *extras = gri_actor_extras(actor);
-    const gr_supervision *supervision =
-        actor->parent == NULL ? &actor->base.sys->root : &actor->parent->props.supervision;
+    const gr_supervision *supervision = actor->parent == NULL
+                                            ? &actor->base.sys->root
+                                            : &gri_actor_given(actor->parent)->supervision;
     int room = restarts_allowed(supervision);
 
     if (extras != NULL && extras->failure == NULL) {

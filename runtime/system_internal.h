@@ -113,6 +113,7 @@ typedef struct gri_failure {
 
 /* What only some actors have. */
 typedef struct gri_extras {
+    gr_props *given; /* the whole props, where they ask for more than gri_props keeps */
     gri_watch_table
         watchers; /* each with the gr_terminated that it will get; NULL for a watcher elsewhere */
     gri_watch_table watching;
@@ -123,6 +124,19 @@ typedef struct gri_extras {
     uint32_t waits_count;
     uint64_t timers_made;
 } gri_extras;
+
+/* What every actor needs of its props; the rest is in the extras of those that asked for it, see gri_actor_given(). */
+typedef struct gri_props {
+    const char *type_name;
+    gr_started_fn started;
+    gr_receive_fn receive;
+    gr_stopped_fn stopped;
+    size_t state_bytes;
+    void *arg;
+    void (*arg_free)(void *arg);
+    gr_describe_fn describe;
+    bool reentrant;
+} gri_props;
 
 struct gri_actor {
     gri_process base;
@@ -151,7 +165,7 @@ struct gri_actor {
     gri_note failed_note;
     gri_note stopped_note;
     gri_extras *extras;
-    gr_props props;
+    gri_props props;
 };
 
 struct gr_context {
@@ -343,6 +357,8 @@ void gri_actor_schedule(gri_actor *actor);
 enum { GRI_DESCRIPTION_BYTES = 128 };
 void gri_actor_describe(const gri_actor *actor, char text[GRI_DESCRIPTION_BYTES]);
 gri_extras *gri_actor_extras(gri_actor *actor);
+/* What is not in gri_props of what an actor was given: of the whole props, or defaults. For what is rare, and looked at rarely. */
+const gr_props *gri_actor_given(const gri_actor *actor);
 /* Gives the claim back after a turn, or schedules the actor when there is more to do. */
 void gri_actor_finish_turn(gri_actor *actor);
 /* As gri_actor_kill() of a crash: the actor and its fibers go without hooks, answers or notices. */
