@@ -126,8 +126,49 @@ case_every_outside_library_has_one_place() {
 
 case_every_log_id_is_explained_and_every_explanation_is_of_one() {
     own_code | xargs grep -ohE '"GR-[A-Z0-9-]+"' | tr -d '"' | LC_ALL=C sort -u >"$work/used"
-    sed -n 's/^### \(GR-[A-Z0-9-]*\)$/\1/p' docs/debugging.md | LC_ALL=C sort -u >"$work/explained"
+    sed -n 's/^### \(GR-[A-Z0-9-]*\)$/\1/p' docs/debugging.md | LC_ALL=C sort >"$work/explained"
+    LC_ALL=C uniq -d "$work/explained" >"$work/twice"
+    [[ ! -s $work/twice ]] || fail "docs/debugging.md explains more than once: $(tr '\n' ' ' <"$work/twice")"
     diff "$work/used" "$work/explained" >&2 || fail "docs/debugging.md and the code differ in log ids: $(diff "$work/used" "$work/explained" | grep '^[<>]' | tr '\n' ' ')"
+}
+
+case_every_decision_is_listed_under_its_title() {
+    local file number title
+    while IFS= read -r file; do
+        IFS=': ' read -r _ number title <"$file"
+        grep -qxF -e "- [$number]($(basename "$file")): $title" docs/decisions/README.md ||
+            fail "docs/decisions/README.md has no line '- [$number]($(basename "$file")): $title'"
+    done < <(git ls-files -- 'docs/decisions/0*.md')
+}
+
+# section PAGE HEADING: what stands below that heading, up to the next one.
+section() {
+    awk -v heading="$2" '/^#/ { inside = ($0 == heading) } inside' "$1"
+}
+
+# docs/architecture.md names every source file, in the table of its folder; a header goes with the .c of its name.
+case_the_tour_of_the_code_names_every_file_and_no_other() {
+    local folder file name pattern found
+    local -a patterns
+    for folder in runtime remote cluster codegen; do
+        mapfile -t patterns < <(section docs/architecture.md "### $folder" | grep -oE '`[^`]+\.[chS]`' | tr -d '`')
+        [[ ${#patterns[@]} -gt 0 ]] || fail "docs/architecture.md has no table of $folder"
+        mapfile -t files < <(git ls-files -- "$folder/*.c" "$folder/*.h" "$folder/*.S" | grep -v '/include/')
+        for file in "${files[@]}"; do
+            name=$(basename "$file")
+            found=no
+            for pattern in "${patterns[@]}"; do
+                # shellcheck disable=SC2053 # a pattern is meant
+                if [[ $name == $pattern || ($name == *.h && ${name%.h}.c == "$pattern") ]]; then
+                    found=yes
+                fi
+            done
+            [[ $found = yes ]] || fail "docs/architecture.md does not say what $file is for: add it to the table of $folder"
+        done
+        for pattern in "${patterns[@]}"; do
+            printf '%s\n' "${files[@]##*/}" | grep -qE "^${pattern//\*/.*}$" || fail "docs/architecture.md names '$pattern' in $folder, which does not exist"
+        done
+    done
 }
 
 case_layers_do_not_include_upwards() {
