@@ -132,6 +132,24 @@ case_every_log_id_is_explained_and_every_explanation_is_of_one() {
     diff "$work/used" "$work/explained" >&2 || fail "docs/debugging.md and the code differ in log ids: $(diff "$work/used" "$work/explained" | grep '^[<>]' | tr '\n' ' ')"
 }
 
+# headings FILE: as anchors, the way that web pages make them of headings.
+headings() {
+    sed -n 's/^##* //p' "$1" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9_\n-'
+}
+
+case_every_link_between_pages_leads_somewhere() {
+    local page link target anchor
+    while IFS= read -r page; do
+        while IFS= read -r link; do
+            target=${link%%#*}
+            [[ $link == *'#'* ]] && anchor=${link#*#} || anchor=
+            [[ -n $target ]] && target=$(dirname "$page")/$target || target=$page
+            [[ -e $target ]] || fail "$page links to '$link', which does not exist"
+            [[ -z $anchor ]] || headings "$target" | grep -qx -e "$anchor" || fail "$page links to '$link', and there is no such heading"
+        done < <(grep -oE '\]\([^)]+\)' "$page" | sed -e 's/^](//' -e 's/)$//' | grep -vE '^[a-z]+:')
+    done < <(git ls-files -- '*.md')
+}
+
 case_every_decision_is_listed_under_its_title() {
     local file number title
     while IFS= read -r file; do

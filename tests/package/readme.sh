@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# README.md, word for word: its commands are copied out of it and run, its files are built, what it says is printed is printed.
-# What it installs into the home folder goes into one of the case's own.
+# README.md and the pages in docs/, word for word: their commands are copied out of them and run, their files are built, what they
+# say is printed is printed. What they install into the home folder goes into one of the case's own.
 #
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck source=tests/lib/cases.sh
 . "$(dirname "$0")/../lib/cases.sh"
 
-# block MARK: the code block of README.md under that mark; fails when there is none.
+page=README.md
+
+# block MARK: the code block of the page under that mark; fails when there is none.
 block() {
-    awk -v mark="$1" -f "$root/tests/lib/readme.awk" "$root/README.md" >"$work/block"
-    [[ -s $work/block ]] || fail "README.md has no block marked '$1'"
+    awk -v mark="$1" -f "$root/tests/lib/readme.awk" "$root/$page" >"$work/block"
+    [[ -s $work/block ]] || fail "$page has no block marked '$1'"
     cat "$work/block"
 }
 
@@ -20,16 +22,31 @@ commands() {
     (cd "$2" && HOME=$work/home bash -e -o pipefail "$work/commands") >"$work/printed" 2>"$work/errors" || status=$?
     if [[ $status -ne 0 ]]; then
         cat "$work/printed" "$work/errors" >&2
-        fail "the commands '$1' ended with $status: $(tail -n 1 "$work/errors")"
+        fail "the commands '$1' of $page ended with $status: $(tail -n 1 "$work/errors")"
     fi
 }
 
-write_project() {
-    local file
-    mkdir -p "$work/hits"
-    for file in counter.proto node.c hit.c CMakeLists.txt; do
-        block "file $file" >"$work/hits/$file"
+# prints MARK: that the commands have printed this.
+prints() {
+    block "$1" | diff - "$work/printed" >&2 || fail "it does not print what $page says"
+}
+
+# write_files FOLDER FILE...: a fresh folder with files of the page.
+write_files() {
+    local folder=$1 file
+    shift
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    for file in "$@"; do
+        block "file $file" >"$folder/$file"
     done
+}
+
+# Into the home folder of the case, as README.md says.
+install_granary() {
+    mkdir "$work/home"
+    page=README.md
+    commands "run in the repository" "$root"
 }
 
 case_the_two_commands_are_there() {
@@ -40,16 +57,29 @@ case_the_two_commands_are_there() {
 }
 
 case_everything_it_says_about_building_a_grain_works() {
-    mkdir "$work/home"
-    commands "run in the repository" "$root"
-    write_project
+    install_granary
+    write_files "$work/hits" counter.proto node.c hit.c CMakeLists.txt
     commands "run in the project" "$work/hits"
     commands "run in the project: prints" "$work/hits"
-    block prints | diff - "$work/printed" >&2 || fail "it does not print what README.md says"
-    rm -rf "$work/hits"
-    write_project
+    prints prints
+    expect_status 2 "$work/hits/build/hit" sqlite:hits.db
+    expect_text "$work/err" 'usage: hit'
+    write_files "$work/hits" counter.proto node.c hit.c CMakeLists.txt
     commands "run in the project: pkg-config" "$work/hits"
     expect_status 0 "$work/hits/hits-node" --help
+}
+
+case_what_codegen_md_says_about_building_by_hand_and_errors_works() {
+    install_granary
+    page=docs/codegen.md
+    export PKG_CONFIG_PATH=$work/home/granary/lib/pkgconfig
+    write_files "$work/bank" bank.proto bank.c teller.c
+    commands "by hand" "$work/bank"
+    commands "run: prints" "$work/bank"
+    prints prints
+    write_files "$work/bank" bank.proto bank.c teller.c CMakeLists.txt
+    expect_status 0 cmake -S "$work/bank" -B "$work/bank/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/home/granary" -DCMAKE_C_FLAGS='-Wall -Wextra -Werror'
+    expect_status 0 ninja -C "$work/bank/build"
 }
 
 case_every_path_it_names_exists() {
