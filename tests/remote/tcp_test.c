@@ -492,7 +492,7 @@ static void m11_more_processes_than_there_is_room_for_are_refused(void **state)
     uint64_t node = 0;
 
     (void)state;
-    world_start(in, 0, &(gr_remote_options){.sessions_max = ROOM, .session_timeout_ms = 300});
+    world_start(in, 0, &(gr_remote_options){.sessions_max = ROOM, .session_timeout_ms = 3000});
     address = gr_remote_address(in->peers[0].remote);
     for (unsigned i = 0; i < ROOM; i++) {
         hello.node = 100 + i;
