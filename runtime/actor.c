@@ -155,7 +155,7 @@ static bool release(gri_actor *actor)
         gri_actor_is_asked(actor)) {
         return false;
     }
-    if (!gri_mailbox_release(&actor->mailbox)) {
+    if (!gri_inbox_release(actor)) {
         return false;
     }
     /* Who told it something while the claim was held left it to us; acquire pairs with the teller's release. A sender
@@ -228,7 +228,7 @@ void gri_actor_run(gri_actor *actor)
                 }
                 return;
             }
-            msg = gri_mailbox_pop(&actor->mailbox);
+            msg = gri_inbox_pop(actor);
         }
         if (msg != NULL) {
             left--;

@@ -16,7 +16,7 @@ static void drain_mailbox(gri_actor *actor)
     gr_system *sys = actor->base.sys;
     gr_msg *msg = NULL;
 
-    while ((msg = gri_mailbox_pop(&actor->mailbox)) != NULL) {
+    while ((msg = gri_inbox_pop(actor)) != NULL) {
         gr_pid to = {sys->node, actor->base.slot, msg->block.tag};
 
         if (msg->type == &gr_terminated_type) {
@@ -42,7 +42,7 @@ void gri_actor_release_free(gri_actor *actor)
             gri_watch_handle(actor, note);
         }
         gri_mailbox_block(&actor->mailbox, false);
-    } while (!gri_mailbox_release(&actor->mailbox) ||
+    } while (!gri_inbox_release(actor) ||
              (atomic_load_explicit(&actor->notes, memory_order_acquire) !=
                   NULL && /* see gri_actor_note() */
               gri_mailbox_claim(&actor->mailbox)));
@@ -65,6 +65,8 @@ static void vacate(gri_actor *actor, gr_reason reason)
     }
     gri_actor_timers_end(actor);
     drain_mailbox(actor);
+    actor->mailbox_kind =
+        GR_MAILBOX_REFUSE; /* late comers find a plain one, with nobody behind it */
     gri_room_fail(actor);
     gri_watch_tell_all(actor, reason);
     for (i = 0; extras != NULL && i < extras->owed.count; i++) {
@@ -87,6 +89,7 @@ static void free_extras(gri_actor *actor)
         gri_free(actor->extras->owed.at);
         gri_free(actor->extras->failure);
         gri_free(actor->extras->given);
+        gri_free(actor->extras->levels);
         gri_free(actor->extras);
         actor->extras = NULL;
     }
@@ -288,7 +291,7 @@ void gri_actor_kill(gri_actor *actor)
     gr_msg *msg = NULL;
     gri_note *note = NULL;
 
-    while ((msg = gri_mailbox_pop(&actor->mailbox)) != NULL) {
+    while ((msg = gri_inbox_pop(actor)) != NULL) {
         (void)gr_msg_unref(msg);
     }
     while ((note = gri_actor_next_note(actor)) != NULL) {

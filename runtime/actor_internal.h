@@ -19,7 +19,7 @@
 #ifndef GRI_ACTOR_INTERNAL_H
 #define GRI_ACTOR_INTERNAL_H
 
-#include "system_internal.h"
+#include "inbox.h"
 
 /* The oldest note, or NULL. */
 gri_note *gri_actor_next_note(gri_actor *actor);

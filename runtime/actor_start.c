@@ -11,16 +11,38 @@
 
 #include "context.h"
 
+static gr_err check_mailbox(const gr_props *props)
+{
+    if (props->mailbox_limit > GR_MAILBOX_LIMIT_MAX) {
+        return GRI_FAIL(GR_EINVAL, "mailbox_limit %u: at most %d, or use GR_MAILBOX_UNBOUNDED",
+                        props->mailbox_limit, GR_MAILBOX_LIMIT_MAX);
+    }
+    if ((unsigned)props->mailbox > GR_MAILBOX_PRIORITY) {
+        return GRI_FAIL(GR_EINVAL, "mailbox %d: there is no such kind", (int)props->mailbox);
+    }
+    if (props->mailbox == GR_MAILBOX_UNBOUNDED && props->mailbox_limit != 0) {
+        return GRI_FAIL(GR_EINVAL, "mailbox_limit %u with GR_MAILBOX_UNBOUNDED: leave it 0",
+                        props->mailbox_limit);
+    }
+    if ((props->mailbox == GR_MAILBOX_PRIORITY) != (props->priority != NULL)) {
+        return GRI_FAIL(GR_EINVAL, props->priority == NULL
+                                       ? "GR_MAILBOX_PRIORITY needs a `priority` function"
+                                       : "a `priority` function is for GR_MAILBOX_PRIORITY only");
+    }
+    return GR_OK;
+}
+
 static gr_err check_props(const gr_props *props, const char *name)
 {
+    gr_err err = GR_OK;
     const char *at = name;
 
     if (props == NULL || props->receive == NULL) {
         return GRI_FAIL(GR_EINVAL, "props without a `receive` handler");
     }
-    if (props->mailbox_limit > GR_MAILBOX_LIMIT_MAX) {
-        return GRI_FAIL(GR_EINVAL, "mailbox_limit %u: at most %d", props->mailbox_limit,
-                        GR_MAILBOX_LIMIT_MAX);
+    err = check_mailbox(props);
+    if (err != GR_OK) {
+        return err;
     }
     for (; at != NULL && *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7f || *at == '/') {
@@ -153,10 +175,6 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
                                .arg_free = props->arg_free,
                                .describe = props->describe,
                                .reentrant = props->reentrant};
-    atomic_store_explicit(&actor->mailbox.limit,
-                          props->mailbox_limit == 0 ? GR_MAILBOX_LIMIT_DEFAULT
-                                                    : props->mailbox_limit,
-                          memory_order_relaxed); /* published with the pid */
     /* Relaxed: published by what is asked of this generation, below. */
     atomic_store_explicit(&actor->type_name, actor->props.type_name, memory_order_relaxed);
     actor->status = GRI_STARTING;
@@ -211,6 +229,9 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
     settle_new(actor, parent, props, own_name);
     if (!keep_given(actor, props)) {
         err = GRI_FAIL(GR_ENOMEM, "the props of an actor");
+    }
+    if (err == GR_OK) {
+        err = gri_inbox_init(actor, props);
     }
     if (err == GR_OK && own_name != NULL) {
         err = gri_name_add(sys, own_name, pid);

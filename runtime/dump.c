@@ -29,6 +29,7 @@ gr_counters gr_system_counters(gr_system *sys)
         .dead_letters = read_count(&sys->dead_letters),
         .late_replies = read_count(&sys->late_replies),
         .refused = read_count(&sys->refused),
+        .dropped = read_count(&sys->dropped),
     };
     uint32_t i = 0;
     gri_worker *worker = NULL;
@@ -75,13 +76,14 @@ void gr_system_dump(gr_system *sys, FILE *out)
     (void)fprintf(
         out,
         "system %s %016llx: %llu actors, %llu spawned, %llu stopped, %llu failures, %llu restarts, "
-        "%llu dead letters, %llu late replies, %llu refused, %llu fibers (%llu waiting)\n",
+        "%llu dead letters, %llu late replies, %llu refused, %llu dropped, %llu fibers (%llu "
+        "waiting)\n",
         sys->name, (unsigned long long)sys->node, (unsigned long long)counters.actors,
         (unsigned long long)counters.spawned, (unsigned long long)counters.stopped,
         (unsigned long long)counters.failures, (unsigned long long)counters.restarts,
         (unsigned long long)counters.dead_letters, (unsigned long long)counters.late_replies,
-        (unsigned long long)counters.refused, (unsigned long long)counters.fibers,
-        (unsigned long long)counters.fibers_waiting);
+        (unsigned long long)counters.refused, (unsigned long long)counters.dropped,
+        (unsigned long long)counters.fibers, (unsigned long long)counters.fibers_waiting);
     gri_names_dump(sys, out);
     for (slot = 0; slot < slots; slot++) {
         gri_process *process = gri_process_at(&sys->table, slot);

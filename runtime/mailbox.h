@@ -31,8 +31,8 @@ typedef struct gri_mailbox {
     /* Written by any sender. */
     _Atomic uint64_t word;
     _Atomic uint32_t
-        limit; /* fixed while the actor lives; late senders to the last one may read it */
-    uint32_t unused;
+        limit;         /* fixed while the actor lives; late senders to the last one may read it */
+    atomic_bool drops; /* likewise; who finds it full drops the oldest, see inbox.h */
     /* Only the worker that runs the actor writes these. */
     gr_msg *oldest;           /* taken, in order */
     _Atomic uint32_t handled; /* since the last take */
@@ -217,6 +217,29 @@ static inline gr_msg *gri_mailbox_pop(gri_mailbox *box)
                           atomic_load_explicit(&box->handled, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     return msg;
+}
+
+/* Puts messages that were popped last back, in their order. Only by who has the claim. */
+static inline void gri_mailbox_put_back(gri_mailbox *box, gr_msg *first, gr_msg *last)
+{
+    uint64_t old =
+        atomic_load_explicit(&box->word, memory_order_relaxed); /* the swap below checks it */
+    uint64_t fresh = 0;
+    uint64_t more = 1;
+
+    for (const gr_msg *msg = first; msg != last; msg = (const gr_msg *)msg->block.next) {
+        more++;
+    }
+    last->block.next = (gri_block *)box->oldest;
+    box->oldest = first;
+    do { /* counted once more, since they will be handled once more */
+        uint64_t count = gri_mailbox_count(old) + more;
+
+        count = count > GRI_MAILBOX_COUNT_MAX ? GRI_MAILBOX_COUNT_MAX : count;
+        fresh = (old & ~(GRI_MAILBOX_COUNT_MAX << 2)) | count << 2;
+        /* Release keeps what pushers have published with the word; it goes through here. */
+    } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_acq_rel,
+                                                    memory_order_relaxed));
 }
 
 /*

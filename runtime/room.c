@@ -16,7 +16,7 @@ struct gri_room_wait {
     gri_wait wait;
 };
 
-static gri_room_stripe *stripe_of(gri_actor *actor)
+gri_room_stripe *gri_room_stripe_of(gri_actor *actor)
 {
     return &actor->base.sys->room[actor->base.slot % GRI_ROOM_STRIPES];
 }
@@ -58,19 +58,19 @@ static bool serve_one(gri_room_stripe *stripe, gri_actor *actor, gr_err code)
 
 void gri_room_serve(gri_actor *actor)
 {
-    while (serve_one(stripe_of(actor), actor, GR_OK)) {
+    while (serve_one(gri_room_stripe_of(actor), actor, GR_OK)) {
     }
 }
 
 void gri_room_fail(gri_actor *actor)
 {
-    while (serve_one(stripe_of(actor), actor, GR_EDEAD)) {
+    while (serve_one(gri_room_stripe_of(actor), actor, GR_EDEAD)) {
     }
 }
 
 gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, int64_t deadline_ms)
 {
-    gri_room_stripe *stripe = stripe_of(actor);
+    gri_room_stripe *stripe = gri_room_stripe_of(actor);
     struct gri_room_wait waiter = {.actor = actor, .to = to, .msg = msg};
     gri_push pushed = GRI_PUSH_FULL;
     bool dead = false;

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "system_internal.h"
+#include "inbox.h"
 
 #include <gri/fail.h>
 
@@ -41,6 +41,17 @@ static gr_err send_foreign(gr_system *sys, gr_pid to, gr_msg *msg, int64_t deadl
     return err;
 }
 
+static gr_err over_the_limit(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg)
+{
+    gr_err err = GR_EFULL;
+
+    /* Relaxed: fixed while the actor lives, and looked at with its generation there. */
+    if (atomic_load_explicit(&actor->mailbox.drops, memory_order_relaxed)) {
+        err = gri_inbox_push_over(sys, actor, to, msg);
+    }
+    return err == GR_EDEAD ? is_dead(sys, to, msg) : err;
+}
+
 static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, bool force)
 {
     gri_push pushed = GRI_PUSHED;
@@ -54,7 +65,10 @@ static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg 
     if (pushed == GRI_PUSHED_MUST_SCHEDULE) {
         gri_actor_schedule(actor);
     }
-    return pushed == GRI_PUSH_FULL ? GR_EFULL : GR_OK;
+    if (__builtin_expect(pushed == GRI_PUSH_FULL, 0)) {
+        return over_the_limit(sys, actor, to, msg);
+    }
+    return GR_OK;
 }
 
 /* As gr_send() to a pid of this system; with GR_EFULL, and with nothing else, the message stays the caller's. */

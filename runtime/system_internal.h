@@ -120,6 +120,7 @@ typedef struct gri_extras {
     gri_pids owed; /* who asked and has not been answered yet, beyond its turn */
     struct gri_actor_timer *timers;
     gri_failure *failure;
+    struct gri_levels *levels; /* of a mailbox with priorities */
     struct gri_wait_list waits;
     uint32_t waits_count;
     uint64_t timers_made;
@@ -156,6 +157,7 @@ struct gri_actor {
     uint8_t reason;        /* of the end that is under way */
     bool started;          /* the started hook has succeeded: the stopped hook is due */
     uint8_t wants;         /* gri_asked that could not be done yet */
+    uint8_t mailbox_kind;  /* a gr_mailbox_kind */
     gri_note *notes_taken; /* in order */
     gri_worker *home;      /* while fibers wait: the worker they belong to */
     gri_actor *run_next;   /* in a run queue */
@@ -306,7 +308,8 @@ struct gr_system {
     /* Any thread. */
     atomic_int phase; /* gri_phase */
     atomic_uint_fast64_t live;
-    atomic_uint_fast64_t spawned, stopped, restarts, failures, dead_letters, late_replies, refused;
+    atomic_uint_fast64_t spawned, stopped, restarts, failures, dead_letters, late_replies, refused,
+        dropped;
     atomic_uint_fast64_t random_state;
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_changed; /* live reached 0, or the phase changed */
@@ -391,6 +394,7 @@ void gri_actor_timers_end(gri_actor *actor);
 void gri_timer_tick_taken(const gr_msg *msg);
 
 /* room.c */
+gri_room_stripe *gri_room_stripe_of(gri_actor *actor);
 void gri_room_serve(gri_actor *actor);
 void gri_room_fail(gri_actor *actor);
 gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *take_msg,

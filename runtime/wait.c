@@ -176,10 +176,6 @@ gr_err gri_wait_prepare(gri_wait *wait)
     if (wait->sys->stepped != NULL) {
         return GR_OK; /* this thread steps while it waits: a wake that it does not take would end a later sleep */
     }
-    if (wait->sys->stepped !=
-        NULL) { /* the thread does not sleep: it lets the others take their steps */
-        return GR_OK;
-    }
     wait->parker = parker_of_thread();
     return wait->parker == NULL ? GR_ENOMEM : GR_OK;
 }

@@ -60,6 +60,21 @@ typedef void (*gr_describe_fn)(const void *arg, char *text, size_t bytes);
 /** Runs once, after the children have stopped and after the last message. */
 typedef void (*gr_stopped_fn)(gr_context *ctx, void *state, gr_reason reason);
 
+/** What a mailbox does when it is full, and in which order it is emptied. */
+typedef enum gr_mailbox_kind {
+    GR_MAILBOX_REFUSE = 0, /* refuses: GR_EFULL */
+    GR_MAILBOX_DROP_OLDEST =
+        1, /* takes the message, and the one waiting for longest becomes a dead letter */
+    GR_MAILBOX_UNBOUNDED = 2, /* is never full; for senders that are few and known */
+    GR_MAILBOX_PRIORITY = 3   /* refuses; is emptied by level, and by age inside a level */
+} gr_mailbox_kind;
+
+/** The level of a message, 0 first, at most GR_PRIORITY_LEVELS - 1. Runs once for each message, in the actor's turn, and must
+ * only look at it. */
+typedef uint8_t (*gr_priority_fn)(const gr_msg *msg);
+
+enum { GR_PRIORITY_LEVELS = 8 };
+
 enum { GR_MAILBOX_LIMIT_DEFAULT = 100000, GR_MAILBOX_LIMIT_MAX = 1000000, GR_NAME_BYTES_MAX = 200 };
 
 /**
@@ -77,6 +92,8 @@ typedef struct gr_props {
     void (*arg_free)(void *arg); /* called when the actor is gone for good, or the spawn failed */
     uint32_t mailbox_limit;      /* messages, at most GR_MAILBOX_LIMIT_MAX; default
                                     GR_MAILBOX_LIMIT_DEFAULT */
+    gr_mailbox_kind mailbox;     /* default GR_MAILBOX_REFUSE */
+    gr_priority_fn priority;     /* required with GR_MAILBOX_PRIORITY */
     gr_describe_fn describe;     /* default: its name */
     bool reentrant;              /* handle other messages while one waits; default no */
     gr_supervision supervision;  /* what happens to this actor's children when they fail */

@@ -85,6 +85,7 @@ typedef struct gr_counters {
     uint64_t dead_letters;
     uint64_t late_replies;
     uint64_t refused; /* by full mailboxes */
+    uint64_t dropped; /* by mailboxes that drop the oldest */
     uint64_t fibers;  /* alive now, pooled ones included */
     uint64_t fibers_waiting;
 } gr_counters;
