@@ -67,6 +67,10 @@ case_everything_it_says_about_building_a_grain_works() {
     write_files "$work/hits" counter.proto node.c hit.c CMakeLists.txt
     commands "run in the project: pkg-config" "$work/hits"
     expect_status 0 "$work/hits/hits-node" --help
+    local flag
+    for flag in $(grep -oE '^ +--[a-z-]+' "$work/out"); do
+        expect_text "$root/docs/node.md" "| \`$flag"
+    done
 }
 
 case_what_codegen_md_says_about_building_by_hand_and_errors_works() {
@@ -80,6 +84,18 @@ case_what_codegen_md_says_about_building_by_hand_and_errors_works() {
     write_files "$work/bank" bank.proto bank.c teller.c CMakeLists.txt
     expect_status 0 cmake -S "$work/bank" -B "$work/bank/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/home/granary" -DCMAKE_C_FLAGS='-Wall -Wextra -Werror'
     expect_status 0 ninja -C "$work/bank/build"
+}
+
+case_what_using_md_says_about_one_layer_works() {
+    install_granary
+    page=docs/using.md
+    write_files "$work/twice" twice.c CMakeLists.txt
+    commands "by hand: prints" "$work/twice"
+    prints prints
+    expect_status 0 cmake -S "$work/twice" -B "$work/twice/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/home/granary" -DCMAKE_C_FLAGS='-Wall -Wextra -Werror'
+    expect_status 0 ninja -C "$work/twice/build"
+    expect_status 0 "$work/twice/build/twice"
+    diff "$work/printed" "$work/out" >&2
 }
 
 case_every_path_it_names_exists() {
