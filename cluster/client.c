@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <granary/node.h>
+
 #include <gri/fail.h>
 #include <gri/mem.h>
 
 #include "client_internal.h"
 #include "coordinator_open.h"
+#include "option_check.h"
 
 enum { SYSTEM_STOP_MS = 5000, GOODBYE_MS = 500 };
 
@@ -124,26 +127,26 @@ static gr_err split_addresses(gr_client *client, const char *nodes)
             GR_EINVAL,
             "no node to connect to: give addresses such as tcp://127.0.0.1:4000, or a coordinator");
     }
-    for (const char *at = client->addresses; *at != '\0'; at += strlen(at) + 1) {
-        if (strstr(at, "://") == NULL) {
-            return GRI_FAIL(GR_EINVAL, "the address '%.100s' of a node is not like tcp://HOST:PORT",
-                            at);
-        }
-    }
     return GR_OK;
+}
+
+static gr_err read_addresses(gr_client *client, const gr_client_options *options)
+{
+    gr_err err = split_addresses(client, options->nodes);
+    const char *at = client->addresses;
+
+    for (; err == GR_OK && *at != '\0'; at += strlen(at) + 1) {
+        err = gri_check_dialled("nodes", options->transport, at);
+    }
+    return err;
 }
 
 static gr_err read_nodes(gr_client *client, const gr_client_options *options)
 {
     const char *cluster = options->cluster == NULL ? "default" : options->cluster;
 
-    if (options->nodes == NULL || options->nodes[0] == '\0') {
-        return GRI_FAIL(
-            GR_EINVAL,
-            "a client needs `nodes`: addresses such as tcp://127.0.0.1:4000, or a coordinator");
-    }
     if (!gri_coordinator_is_named(options->nodes)) {
-        return split_addresses(client, options->nodes);
+        return read_addresses(client, options);
     }
     client->not_there = gri_text("%s knows no node of a cluster '%s'", options->nodes, cluster);
     if (client->not_there == NULL) {
@@ -151,6 +154,25 @@ static gr_err read_nodes(gr_client *client, const gr_client_options *options)
     }
     return gri_coordinator_open_to_read(client->sys, cluster, "nodes", options->nodes,
                                         &client->coordinator_ops, &client->coordinator);
+}
+
+static gr_err check_options(const gr_client_options *options)
+{
+    gr_err err = GR_OK;
+
+    if (options == NULL || options->nodes == NULL || options->nodes[0] == '\0') {
+        return GRI_FAIL(
+            GR_EINVAL,
+            "a client needs `nodes`: addresses such as tcp://127.0.0.1:4000, or a coordinator");
+    }
+    if (options->cluster != NULL) {
+        err = gri_check_name("cluster", options->cluster);
+    }
+    if (err == GR_OK && options->message_bytes_max != 0) {
+        err = gri_check_number("message_bytes_max", options->message_bytes_max,
+                               GR_NODE_MESSAGE_BYTES_MIN, GR_NODE_MESSAGE_BYTES_MAX);
+    }
+    return err;
 }
 
 static void on_up(void *self, const gr_peer_info *peer)
@@ -196,6 +218,7 @@ static gr_err start_parts(gr_client *client, const gr_client_options *options)
 {
     gr_remote_options remote = {.cluster = options->cluster,
                                 .role = GR_ROLE_CLIENT,
+                                .message_bytes_max = options->message_bytes_max,
                                 .transport = options->transport,
                                 .transport_arg = options->transport_arg};
     gr_system_options system = options->system;
@@ -231,9 +254,13 @@ static gr_err start_parts(gr_client *client, const gr_client_options *options)
 
 gr_err gr_client_start(const gr_client_options *options, gr_client **out_client)
 {
-    gr_client *client = gri_calloc(1, sizeof(*client));
-    gr_err err = GR_OK;
+    gr_client *client = NULL;
+    gr_err err = check_options(options);
 
+    if (err != GR_OK) {
+        return err;
+    }
+    client = gri_calloc(1, sizeof(*client));
     if (client == NULL) {
         return GRI_FAIL(GR_ENOMEM, "a client");
     }

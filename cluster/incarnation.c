@@ -200,6 +200,7 @@ static gr_err open_remote(gri_incarnation *incarnation, const char *listen)
                                 .listen = listen,
                                 .advertise = options->advertise,
                                 .role = GR_ROLE_NODE,
+                                .message_bytes_max = options->message_bytes_max,
                                 .insecure = options->insecure,
                                 .transport = options->transport,
                                 .transport_arg = options->transport_arg};

@@ -7,15 +7,24 @@
 #include "node_flags.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <gri/fail.h>
 
+#include "coordinator_open.h"
+#include "option_check.h"
+#include "view.h"
+
 typedef enum flag_kind {
-    FLAG_TEXT,
-    FLAG_NUMBER_32,
-    FLAG_NUMBER_64,
+    FLAG_NAME,
+    FLAG_LISTEN,
+    FLAG_ADVERTISE,
+    FLAG_COORDINATOR,
+    FLAG_UINT32,
+    FLAG_INT64,
+    FLAG_SIZE,
     FLAG_SWITCH,
     FLAG_LEVEL
 } flag_kind;
@@ -27,36 +36,42 @@ typedef struct node_flag {
     flag_kind kind;
     size_t offset; /* in gri_node_flags */
     const char *help;
+    uint64_t least, most; /* of a number */
 } node_flag;
 
 #define AT(field) offsetof(gri_node_flags, field)
 
 static const node_flag flags[] = {
-    {"--cluster", "GRANARY_CLUSTER", "NAME", FLAG_TEXT, AT(options.cluster),
-     "which cluster to join (default)"},
-    {"--listen", "GRANARY_LISTEN", "ADDRESS", FLAG_TEXT, AT(options.listen),
-     "where to listen (tcp://127.0.0.1:0: any free port)"},
-    {"--advertise", "GRANARY_ADVERTISE", "ADDRESS", FLAG_TEXT, AT(options.advertise),
-     "what others dial (the address listened on)"},
-    {"--coordinator", "GRANARY_COORDINATOR", "WHERE", FLAG_TEXT, AT(options.coordinator),
-     "sqlite:PATH or consul://HOST:PORT; required"},
-    {"--role", "GRANARY_ROLE", "NAME", FLAG_TEXT, AT(options.role),
-     "host kinds that ask for this role, too (none)"},
-    {"--lease-ms", "GRANARY_LEASE_MS", "MS", FLAG_NUMBER_64, AT(options.lease_ms),
-     "how long this node may act without the coordinator (2000)"},
-    {"--shards", "GRANARY_SHARDS", "N", FLAG_NUMBER_32, AT(options.shards),
-     "shards for each kind, the same on every node (256)"},
-    {"--drain-ms", "GRANARY_DRAIN_MS", "MS", FLAG_NUMBER_64, AT(options.drain_ms),
-     "time for running calls when a shard moves (5000)"},
-    {"--activations", "GRANARY_ACTIVATIONS", "N", FLAG_NUMBER_32, AT(options.activations_max),
-     "grains held in memory at most (1000000)"},
-    {"--workers", "GRANARY_WORKERS", "N", FLAG_NUMBER_32, AT(options.system.workers),
-     "threads (one for each core)"},
+    {"--cluster", "GRANARY_CLUSTER", "NAME", FLAG_NAME, AT(options.cluster),
+     "which cluster to join (default)", 0, 0},
+    {"--listen", "GRANARY_LISTEN", "ADDRESS", FLAG_LISTEN, AT(options.listen),
+     "where to listen (tcp://127.0.0.1:0: any free port)", 0, 0},
+    {"--advertise", "GRANARY_ADVERTISE", "ADDRESS", FLAG_ADVERTISE, AT(options.advertise),
+     "what others dial (the address listened on)", 0, 0},
+    {"--coordinator", "GRANARY_COORDINATOR", "WHERE", FLAG_COORDINATOR, AT(options.coordinator),
+     "sqlite:PATH or consul://HOST:PORT; required", 0, 0},
+    {"--role", "GRANARY_ROLE", "NAME", FLAG_NAME, AT(options.role),
+     "host kinds that ask for this role, too (none)", 0, 0},
+    {"--lease-ms", "GRANARY_LEASE_MS", "MS", FLAG_INT64, AT(options.lease_ms),
+     "how long this node may act without the coordinator (2000)", GR_LEASE_MS_MIN, GR_LEASE_MS_MAX},
+    {"--shards", "GRANARY_SHARDS", "N", FLAG_UINT32, AT(options.shards),
+     "shards for each kind, the same on every node (256)", 1, GRI_VIEW_SHARDS_MAX},
+    {"--drain-ms", "GRANARY_DRAIN_MS", "MS", FLAG_INT64, AT(options.drain_ms),
+     "time for running calls when a shard moves (5000)", 1, GRI_DRAIN_MS_MAX},
+    {"--activations", "GRANARY_ACTIVATIONS", "N", FLAG_UINT32, AT(options.activations_max),
+     "grains held in memory at most (1000000)", 1, GRI_ACTIVATIONS_MAX},
+    {"--workers", "GRANARY_WORKERS", "N", FLAG_UINT32, AT(options.system.workers),
+     "threads (one for each core)", 1, GRI_WORKERS_MAX},
+    {"--stack-bytes", "GRANARY_STACK_BYTES", "N", FLAG_UINT32, AT(options.system.stack_bytes),
+     "stack for a method of a grain (65536)", GRI_STACK_BYTES_MIN, GRI_STACK_BYTES_MAX},
+    {"--message-bytes", "GRANARY_MESSAGE_BYTES", "N", FLAG_SIZE, AT(options.message_bytes_max),
+     "the largest request or reply (4194304)", GR_NODE_MESSAGE_BYTES_MIN,
+     GR_NODE_MESSAGE_BYTES_MAX},
     {"--insecure", "GRANARY_INSECURE", NULL, FLAG_SWITCH, AT(options.insecure),
-     "listen beyond this machine without TLS"},
+     "listen beyond this machine without TLS", 0, 0},
     {"--log", "GRANARY_LOG", "LEVEL", FLAG_LEVEL, AT(log_level),
-     "error, warn, info or debug (info)"},
-    {"--help", NULL, NULL, FLAG_SWITCH, AT(help), "say this"},
+     "error, warn, info or debug (info)", 0, 0},
+    {"--help", NULL, NULL, FLAG_SWITCH, AT(help), "say this; so does -h", 0, 0},
 };
 
 enum { FLAGS = sizeof(flags) / sizeof(flags[0]) };
@@ -65,20 +80,50 @@ static gr_err set_number(const node_flag *flag, const char *from, const char *te
 {
     char *end = NULL;
     unsigned long long number = 0;
-    unsigned long long most = flag->kind == FLAG_NUMBER_32 ? UINT32_MAX : INT64_MAX;
 
     errno = 0;
     number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number == 0 ||
-        number > most) {
-        return GRI_FAIL(GR_EINVAL, "%s '%.60s' is not a number: use 1 to %llu", from, text, most);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0') {
+        return GRI_FAIL(GR_EINVAL, "%s '%.60s' is not a number: use %" PRIu64 " to %" PRIu64, from,
+                        text, flag->least, flag->most);
     }
-    if (flag->kind == FLAG_NUMBER_32) {
+    if (errno != 0 || number < flag->least || number > flag->most) {
+        return GRI_FAIL(GR_EINVAL, "%s %.60s: use %" PRIu64 " to %" PRIu64, from, text, flag->least,
+                        flag->most);
+    }
+    if (flag->kind == FLAG_UINT32) {
         *(uint32_t *)field = (uint32_t)number;
-    } else {
+    } else if (flag->kind == FLAG_INT64) {
         *(int64_t *)field = (int64_t)number;
+    } else {
+        *(size_t *)field = (size_t)number;
     }
     return GR_OK;
+}
+
+static gr_err set_text(const node_flag *flag, const char *from, const char *text,
+                       const char **field)
+{
+    const gr_coordinator_ops *ops = NULL;
+    const char *where = NULL;
+    gr_err err = GR_OK;
+
+    if (text[0] == '\0') {
+        return GRI_FAIL(GR_EINVAL, "%s is empty: give it a value, or leave it out", from);
+    }
+    if (flag->kind == FLAG_NAME) {
+        err = gri_check_name(from, text);
+    } else if (flag->kind == FLAG_LISTEN) {
+        err = gri_check_address(from, NULL, text);
+    } else if (flag->kind == FLAG_ADVERTISE) {
+        err = gri_check_dialled(from, NULL, text);
+    } else {
+        err = gri_coordinator_of(from, text, &ops, &where);
+    }
+    if (err == GR_OK) {
+        *field = text;
+    }
+    return err;
 }
 
 static gr_err set_level(const char *from, const char *text, gr_log_level *field)
@@ -114,14 +159,14 @@ static gr_err set(gri_node_flags *out, const node_flag *flag, const char *from, 
     void *field = (char *)out + flag->offset;
 
     switch (flag->kind) {
-    case FLAG_TEXT:
-        if (text[0] == '\0') {
-            return GRI_FAIL(GR_EINVAL, "%s is empty: give it a value, or leave it out", from);
-        }
-        *(const char **)field = text;
-        return GR_OK;
-    case FLAG_NUMBER_32:
-    case FLAG_NUMBER_64:
+    case FLAG_NAME:
+    case FLAG_LISTEN:
+    case FLAG_ADVERTISE:
+    case FLAG_COORDINATOR:
+        return set_text(flag, from, text, field);
+    case FLAG_UINT32:
+    case FLAG_INT64:
+    case FLAG_SIZE:
         return set_number(flag, from, text, field);
     case FLAG_LEVEL:
         return set_level(from, text, field);
@@ -147,6 +192,7 @@ static gr_err read_environment(gri_node_flags *out)
 /* The flag that an argument names, alone or as --flag=value. */
 static const node_flag *find(const char *argument, const char **out_value)
 {
+    argument = strcmp(argument, "-h") == 0 ? "--help" : argument;
     for (size_t i = 0; i < FLAGS; i++) {
         size_t bytes = strlen(flags[i].name);
 
@@ -179,6 +225,24 @@ static gr_err read_argument(int argc, char **argv, int *at, gri_node_flags *out)
     return set(out, flag, flag->name, value);
 }
 
+/* What no flag can know by itself. */
+static gr_err check_together(const gr_node_options *options)
+{
+    const gr_coordinator_ops *ops = NULL;
+    const char *where = NULL;
+    gr_err err = gri_coordinator_of("--coordinator", options->coordinator, &ops, &where);
+
+    if (err == GR_OK && options->listen != NULL && !options->insecure &&
+        !gr_address_is_local(options->listen)) {
+        err = GRI_FAIL(GR_EINVAL,
+                       "--listen \"%.80s\" can be reached from other machines and is not "
+                       "protected by TLS: use 127.0.0.1, or give --insecure, too, where the "
+                       "network is trusted",
+                       options->listen);
+    }
+    return err;
+}
+
 gr_err gri_node_flags_read(int argc, char **argv, gri_node_flags *out_flags)
 {
     gri_node_flags read = {.log_level = GR_LOG_INFO};
@@ -186,6 +250,9 @@ gr_err gri_node_flags_read(int argc, char **argv, gri_node_flags *out_flags)
 
     for (int at = 1; at < argc && err == GR_OK; at++) {
         err = read_argument(argc, argv, &at, &read);
+    }
+    if (err == GR_OK && !read.help) {
+        err = check_together(&read.options);
     }
     if (err == GR_OK) {
         *out_flags = read;
@@ -201,7 +268,7 @@ void gri_node_flags_help(const char *program, FILE *out)
                   "environment.\n\n",
                   program);
     for (size_t i = 0; i < FLAGS; i++) {
-        (void)fprintf(out, "  %-14s %-8s %s%s%s%s\n", flags[i].name,
+        (void)fprintf(out, "  %-16s %-8s %s%s%s%s\n", flags[i].name,
                       flags[i].value == NULL ? "" : flags[i].value, flags[i].help,
                       flags[i].variable == NULL ? "" : " [",
                       flags[i].variable == NULL ? "" : flags[i].variable,

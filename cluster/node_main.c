@@ -145,21 +145,18 @@ static int run(const char *program, gr_node *node, const sigset_t *signals)
 
 static int start_and_run(const char *program, gri_node_flags *flags, gr_kind **take_kinds)
 {
-    gr_node_options checked;
     gr_node *node = NULL;
     sigset_t signals;
     int status = EXIT_TROUBLE;
+    gr_err err = GR_OK;
 
-    if (gri_node_options_copy(&flags->options, &checked) != GR_OK) {
-        free_kinds(take_kinds);
-        return complain(program, "", EXIT_WRONG_USE);
-    }
-    gri_node_options_fini(&checked);
     take_signals(&signals);
     flags->options.system.log = log_line;
     flags->options.system.log_level = flags->log_level;
-    if (gr_node_start(&flags->options, take_kinds, &node) != GR_OK) {
-        return complain(program, "cannot start: ", EXIT_TROUBLE);
+    err = gr_node_start(&flags->options, take_kinds, &node);
+    if (err != GR_OK) {
+        return complain(program,
+                        "cannot start: ", err == GR_EINVAL ? EXIT_WRONG_USE : EXIT_TROUBLE);
     }
     status = run(program, node, &signals);
     (void)gr_node_free(node);

@@ -10,62 +10,61 @@
 
 #include "coordinator_open.h"
 #include "node_internal.h"
+#include "option_check.h"
 
-enum { NAME_BYTES_MAX = 100, ACTIVATIONS_MAX_MAX = 100000000 };
-
-static gr_err check_name(const char *what, const char *name)
+/* Zero is the default. */
+static gr_err check_number(const char *from, uint64_t value, uint64_t least, uint64_t most)
 {
-    size_t bytes = strlen(name);
-
-    if (bytes == 0 || bytes > NAME_BYTES_MAX) {
-        return GRI_FAIL(GR_EINVAL, "the %s '%.40s' has %zu bytes: use 1 to %d", what, name, bytes,
-                        NAME_BYTES_MAX);
-    }
-    for (const char *at = name; *at != '\0'; at++) {
-        bool fine = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
-                    (*at >= '0' && *at <= '9') || *at == '-' || *at == '_' || *at == '.';
-
-        if (!fine) {
-            return GRI_FAIL(GR_EINVAL,
-                            "the %s '%.40s' has a '%c': use letters, digits, '-', '_' and '.'",
-                            what, name, *at);
-        }
-    }
-    return GR_OK;
+    return value == 0 ? GR_OK : gri_check_number(from, value, least, most);
 }
 
 static gr_err check_numbers(const gr_node_options *options)
 {
-    if (options->lease_ms != 0 &&
-        (options->lease_ms < GR_LEASE_MS_MIN || options->lease_ms > GR_LEASE_MS_MAX)) {
-        return GRI_FAIL(GR_EINVAL, "a lease of %lld ms: use %d to %d", (long long)options->lease_ms,
-                        GR_LEASE_MS_MIN, GR_LEASE_MS_MAX);
+    gr_err err = GR_OK;
+
+    if (options->lease_ms < 0 || options->drain_ms < 0) {
+        return GRI_FAIL(GR_EINVAL, "lease_ms %lld and drain_ms %lld: times are not negative",
+                        (long long)options->lease_ms, (long long)options->drain_ms);
     }
-    if (options->shards > GRI_VIEW_SHARDS_MAX) {
-        return GRI_FAIL(GR_EINVAL, "%u shards: use 1 to %d, the same number on every node",
-                        options->shards, GRI_VIEW_SHARDS_MAX);
+    err = check_number("lease_ms", (uint64_t)options->lease_ms, GR_LEASE_MS_MIN, GR_LEASE_MS_MAX);
+    if (err == GR_OK) {
+        err = check_number("shards", options->shards, 1, GRI_VIEW_SHARDS_MAX);
     }
-    if (options->drain_ms < 0) {
-        return GRI_FAIL(GR_EINVAL, "%lld ms to drain: use a positive time, or 0 for the default",
-                        (long long)options->drain_ms);
+    if (err == GR_OK) {
+        err = check_number("drain_ms", (uint64_t)options->drain_ms, 1, GRI_DRAIN_MS_MAX);
     }
-    if (options->activations_max > ACTIVATIONS_MAX_MAX) {
-        return GRI_FAIL(GR_EINVAL, "room for %u activations: use at most %d",
-                        options->activations_max, ACTIVATIONS_MAX_MAX);
+    if (err == GR_OK) {
+        err = check_number("activations_max", options->activations_max, 1, GRI_ACTIVATIONS_MAX);
     }
-    return GR_OK;
+    if (err == GR_OK) {
+        err = check_number("message_bytes_max", options->message_bytes_max,
+                           GR_NODE_MESSAGE_BYTES_MIN, GR_NODE_MESSAGE_BYTES_MAX);
+    }
+    return err;
+}
+
+static gr_err check_texts(const gr_node_options *options)
+{
+    gr_err err = options->cluster == NULL ? GR_OK : gri_check_name("cluster", options->cluster);
+
+    if (err == GR_OK && options->role != NULL) {
+        err = gri_check_name("role", options->role);
+    }
+    if (err == GR_OK && options->listen != NULL) {
+        err = gri_check_address("listen", options->transport, options->listen);
+    }
+    if (err == GR_OK && options->advertise != NULL) {
+        err = gri_check_dialled("advertise", options->transport, options->advertise);
+    }
+    return err;
 }
 
 static gr_err check(const gr_node_options *options)
 {
     const gr_coordinator_ops *ops = NULL;
     const char *where = NULL;
-    gr_err err =
-        options->cluster == NULL ? GR_OK : check_name("name of the cluster", options->cluster);
+    gr_err err = check_texts(options);
 
-    if (err == GR_OK && options->role != NULL) {
-        err = check_name("role", options->role);
-    }
     if (err == GR_OK && options->coordinator_ops == NULL) {
         err = gri_coordinator_of("coordinator", options->coordinator, &ops, &where);
     }

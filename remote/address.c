@@ -25,27 +25,35 @@ static bool has_scheme(const char *address, const char *scheme)
     return strncmp(address, scheme, bytes) == 0 && strncmp(address + bytes, "://", 3) == 0;
 }
 
-/* HOST:PORT with a port of digits up to 65535; the host may stand in brackets. */
-static bool is_host_and_port(const char *text)
+/* The port of HOST:PORT, where the host may stand in brackets; NULL when it is not like that. */
+static const char *port_of(const char *text)
 {
     const char *colon = strrchr(text, ':');
-    size_t digits = colon == NULL ? 0 : strspn(colon + 1, "0123456789");
 
-    return colon != NULL && colon != text && digits > 0 && digits <= 5 &&
-           colon[1 + digits] == '\0' && strtol(colon + 1, NULL, 10) <= 65535 &&
-           strpbrk(text, " /?#@") == NULL;
+    return colon == NULL || colon == text || colon[1] == '\0' || strpbrk(text, " /?#@") != NULL
+               ? NULL
+               : colon + 1;
 }
 
-gr_err gri_address_check(const gr_remote *remote, const char *address)
+static bool is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    return digits > 0 && digits <= 5 && text[digits] == '\0' && strtol(text, NULL, 10) <= 65535;
+}
+
+gr_err gr_address_check(const gr_transport_ops *transport, const char *address)
 {
     const char *rest = address == NULL ? NULL : after_scheme(address);
+    const char *port = NULL;
     bool fine = rest != NULL && rest[0] != '\0' && strlen(address) < GR_ADDRESS_BYTES_MAX;
 
     for (const char *at = fine ? address : ""; *at != '\0'; at++) {
         fine = fine && (unsigned char)*at > ' ' && *at != 0x7f;
     }
-    if (fine && remote->ops == gr_transport_nng()) {
-        fine = has_scheme(address, "ipc") || (has_scheme(address, "tcp") && is_host_and_port(rest));
+    if (fine && (transport == NULL || transport == gr_transport_nng())) {
+        port = has_scheme(address, "tcp") ? port_of(rest) : NULL;
+        fine = port != NULL || has_scheme(address, "ipc");
     }
     if (!fine) {
         return GRI_FAIL(GR_EINVAL,
@@ -53,10 +61,18 @@ gr_err gri_address_check(const gr_remote *remote, const char *address)
                         "bytes",
                         address == NULL ? "" : address, GR_ADDRESS_BYTES_MAX - 1);
     }
+    if (port != NULL && !is_port(port)) {
+        return GRI_FAIL(GR_EINVAL, "\"%.100s\" has no port from 0 to 65535", address);
+    }
     return GR_OK;
 }
 
-bool gri_address_is_local(const char *address)
+gr_err gri_address_check(const gr_remote *remote, const char *address)
+{
+    return gr_address_check(remote->ops, address);
+}
+
+bool gr_address_is_local(const char *address)
 {
     const char *host = after_scheme(address);
 

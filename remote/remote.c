@@ -378,7 +378,7 @@ static gr_err take_options(gr_remote *remote, const gr_remote_options *options)
         err = gri_address_check(remote, options->advertise);
     }
     if (err == GR_OK && options->listen != NULL && !options->insecure &&
-        !gri_address_is_local(options->listen)) {
+        !gr_address_is_local(options->listen)) {
         return GRI_FAIL(GR_EREFUSED,
                         "%s can be reached from other machines and is not protected by TLS; listen "
                         "on 127.0.0.1 or set `insecure` (--insecure) where the network is trusted",

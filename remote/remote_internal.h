@@ -118,8 +118,6 @@ void gri_remote_noise(gr_remote *remote, const char *id, const char *format, ...
 
 /* GR_EINVAL naming what is wrong with it; other transports than the default have other schemes. */
 gr_err gri_address_check(const gr_remote *remote, const char *address);
-/* Whether only this machine can reach it. */
-bool gri_address_is_local(const char *address);
 
 /* ---- peers.c: sessions and addresses by node; any thread but where it says otherwise ---- */
 

@@ -510,6 +510,11 @@ static gr_err consul_open(gr_system *sys, const char *cluster, const char *where
         err = GRI_FAIL(GR_EINVAL, "prefix and name of the cluster are longer than %d bytes",
                        KEY_BYTES_MAX);
     }
+    if (err == GR_OK && self->where.from != NULL) {
+        gr_system_log(sys, GR_LOG_INFO, "GR-CONSUL-ADDRESS",
+                      "'consul:%s' names no agent: it is taken from %s, %s", where,
+                      self->where.from, self->where.url);
+    }
     if (err == GR_OK) {
         err = start_http(self);
     }

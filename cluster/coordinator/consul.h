@@ -20,7 +20,8 @@
 
 /* Where the agent is and how to speak to it, from the URL and the CONSUL_* variables. */
 typedef struct gri_consul_where {
-    char *url; /* "http://HOST:PORT" */
+    char *url;        /* "http://HOST:PORT" */
+    const char *from; /* what named it, in words; NULL: the text that was given */
     char
         *connect_to; /* "HOST:PORT" when the URL has the name in the agent's certificate; or NULL */
     char *prefix;    /* of the keys: "granary" */

@@ -132,8 +132,9 @@ static gr_err make_url(const char *address, gri_consul_where *parts)
 
     if (strncmp(address, "unix:", 5) == 0 || port == NULL || port == host || port[1] == '\0' ||
         strspn(port + 1, "0123456789") != strlen(port + 1)) {
-        return GRI_FAIL(GR_EINVAL, "the Consul agent's address is '%s'; it has to be HOST:PORT",
-                        address);
+        return GRI_FAIL(GR_EINVAL,
+                        "the Consul agent's address is '%s', from %s; it has to be HOST:PORT",
+                        address, parts->from == NULL ? "the coordinator's name" : parts->from);
     }
     if (tls && name != NULL) {
         parts->connect_to = gri_strdup(host);
@@ -156,6 +157,9 @@ gr_err gri_consul_where_read(const char *where, gri_consul_where *out_where)
 
     if (err == GR_OK) {
         chosen = address[0] != '\0' ? address : gri_consul_variable("CONSUL_HTTP_ADDR");
+        parts.from = address[0] != '\0' ? NULL
+                     : chosen != NULL   ? "CONSUL_HTTP_ADDR"
+                                        : "the default";
         err = make_url(chosen == NULL ? DEFAULT_ADDRESS : chosen, &parts);
     }
     if (err == GR_OK) {

@@ -25,6 +25,7 @@ typedef struct lab {
     char folder[32];
     char path[64];
     char coordinator[80];
+    size_t message_bytes_max;
     probe_world world;
     probe_methods methods;
     gr_node *node;
@@ -63,7 +64,10 @@ static int teardown(void **state)
 
 static void start_node(lab *l)
 {
-    gr_node_options options = {.coordinator = l->coordinator, .lease_ms = 1000, .shards = 4};
+    gr_node_options options = {.coordinator = l->coordinator,
+                               .lease_ms = 1000,
+                               .shards = 4,
+                               .message_bytes_max = l->message_bytes_max};
     gr_kind *kinds[] = {gr_kind_new(&probe_kind, &l->methods), NULL};
 
     options.system.workers = 1;
@@ -73,7 +77,8 @@ static void start_node(lab *l)
 
 static void start_client(lab *l, const char *nodes, const char *cluster)
 {
-    gr_client_options options = {.nodes = nodes, .cluster = cluster};
+    gr_client_options options = {
+        .nodes = nodes, .cluster = cluster, .message_bytes_max = l->message_bytes_max};
 
     options.system.workers = 1;
     if (gr_client_start(&options, &l->client) != GR_OK) {
@@ -88,11 +93,12 @@ static void assert_says(const char *words)
     }
 }
 
-static gr_err call(const lab *l)
+static gr_err call_with(const lab *l, const char *text, int64_t timeout_ms)
 {
-    const gr_call_options options = {.timeout_ms = CALL_MS};
+    const gr_call_options options = {.timeout_ms = timeout_ms};
     Probe__Ask ask = PROBE__ASK__INIT;
 
+    ask.text = (char *)(uintptr_t)text;
     return gr_call(gr_client_caller(l->client), &probe_kind,
                    probe_method_of(&probe_kind, PROBE_ADD), "x", &ask, &options, NULL);
 }
@@ -103,7 +109,7 @@ static void assert_both_say(const lab *l, const char *words, const char *more)
     assert_int_equal(gr_client_wait_ready(l->client, PATIENCE_MS), GR_EUNREACHABLE);
     assert_says(words);
     assert_says(more);
-    assert_int_equal(call(l), GR_ENOTRUN);
+    assert_int_equal(call_with(l, "", CALL_MS), GR_ENOTRUN);
     assert_says(words);
     assert_says(more);
 }
@@ -169,6 +175,29 @@ static void c19_a_client_that_starts_before_the_file_is_there_finds_the_nodes_la
         probe_call(gr_client_caller(l->client), &probe_kind, PROBE_ADD, "x", 1, 0, NULL), GR_OK);
 }
 
+static void the_largest_message_is_what_nodes_and_clients_are_told(void **state)
+{
+    enum { LARGE = 5 * 1024 * 1024 };
+    lab *l = *state;
+    char *text = malloc(LARGE + 1);
+
+    assert_non_null(text);
+    memset(text, 'x', LARGE);
+    text[LARGE] = '\0';
+    start_node(l);
+    start_client(l, gr_node_address(l->node), NULL);
+    assert_int_equal(call_with(l, text, 20000), GR_ETOOBIG);
+    l->client = gr_client_free(l->client);
+    l->node = gr_node_free(l->node);
+    l->message_bytes_max = 2 * LARGE;
+    start_node(l);
+    start_client(l, gr_node_address(l->node), NULL);
+    if (call_with(l, text, 20000) != GR_OK) {
+        fail_msg("%s", gr_last_error()->text);
+    }
+    free(text);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +213,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(
             c19_a_client_that_starts_before_the_file_is_there_finds_the_nodes_later, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(the_largest_message_is_what_nodes_and_clients_are_told,
+                                        setup, teardown),
     };
 
     if (argc > 1) { /* one test, or some by a pattern */

@@ -30,6 +30,7 @@ typedef struct gr_client_options {
     const char *nodes;
     gr_client_state_fn on_state;
     void *on_state_arg;
+    size_t message_bytes_max; /* as in gr_node_options */
     gr_system_options system;
     const struct gr_transport_ops *transport;
     void *transport_arg;

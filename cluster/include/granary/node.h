@@ -21,6 +21,9 @@ enum {
     GR_LEASE_MS_MAX = 60000,
     GR_PASSIVATE_AFTER_MS_DEFAULT = 60000,
     GR_CALL_TIMEOUT_MS_DEFAULT = 5000,
+    /** Views travel as messages, too. */
+    GR_NODE_MESSAGE_BYTES_MIN = 512 * 1024,
+    GR_NODE_MESSAGE_BYTES_MAX = 1024 * 1024 * 1024,
     GR_GRAIN_MAILBOX_DEFAULT = 1000
 };
 
@@ -37,7 +40,10 @@ typedef struct gr_node_options {
     uint32_t
         activations_max; /* of this node; beyond it the longest idle go to sleep; default 1000000 */
     int64_t drain_ms;    /* for running turns when a shard moves; default 5000 */
-    bool insecure;       /* listen beyond loopback without TLS */
+    size_t message_bytes_max; /* a call or an answer with more is refused; the smaller number of two
+                                 processes counts between them; GR_NODE_MESSAGE_BYTES_MIN to _MAX,
+                                 default GR_MESSAGE_BYTES_MAX_DEFAULT */
+    bool insecure;            /* listen beyond loopback without TLS */
     gr_system_options system;
     const struct gr_coordinator_ops *coordinator_ops; /* for tests: instead of `coordinator` */
     void *coordinator_arg;

@@ -88,6 +88,19 @@ typedef struct gr_transport_ops {
 GR_API const gr_transport_ops *gr_transport_nng(void);
 
 /**
+ * Whether this is an address that a transport (NULL: NNG's) could listen at or dial, by its form; and
+ * whether only this machine can reach it.
+ *
+ * Owns:    nothing.
+ * Errors:  GR_EINVAL naming the address and what one looks like.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_address_check(const gr_transport_ops *transport,
+                                             const char *address);
+GR_API bool gr_address_is_local(const char *address);
+
+/**
  * An in-memory network for systems that share a stepper, with faults; addresses are "mem://NAME",
  * and a system that does not listen has "mem://" and the 16 hex digits of its node. The transport_arg
  * is the network. A crash: gr_stepped_kill(), gr_remote_free(), gr_system_free(); nobody is said
