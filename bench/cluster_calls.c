@@ -127,6 +127,12 @@ static int64_t land(bench *b, flight *f)
     return now_ns() - f->began_ns;
 }
 
+static void result(const char *what, int count, double value, const char *unit)
+{
+    (void)printf("RESULT\t%s_%d\t%.6g\t%s\n", what, count, value, unit);
+    (void)fflush(stdout);
+}
+
 static int by_size(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -134,8 +140,8 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* One thread keeps so many calls in flight, awaiting the oldest. */
-static void measure(bench *b, int in_flight, double seconds)
+/* One thread keeps so many calls in flight, awaiting the oldest; not reported while it warms up. */
+static void measure(bench *b, int in_flight, double seconds, bool report)
 {
     static flight flights[IN_FLIGHT_MAX];
     static int64_t samples[SAMPLES_MAX];
@@ -161,10 +167,11 @@ static void measure(bench *b, int in_flight, double seconds)
     }
     took = (double)(now_ns() - began_ns) / 1e9;
     qsort(samples, count, sizeof(samples[0]), by_size);
-    (void)printf("RESULT %5d in flight: %9.0f calls/s, p50 %8.1f us, p99 %8.1f us\n", in_flight,
-                 (double)count / took, (double)samples[count / 2] / 1e3,
-                 (double)samples[count * 99 / 100] / 1e3);
-    (void)fflush(stdout);
+    if (report) {
+        result("calls", in_flight, (double)count / took, "calls/s");
+        result("p50", in_flight, (double)samples[count / 2] / 1e3, "us");
+        result("p99", in_flight, (double)samples[count * 99 / 100] / 1e3, "us");
+    }
 }
 
 /* What the process has in memory now. */
@@ -199,10 +206,8 @@ static void measure_activations(bench *b, int grains)
             launch(b, f, "idle-", number);
         }
     }
-    (void)printf("RESULT %d activations: %.0f/s, %.0f bytes for each idle grain, its data of %zu "
-                 "bytes included\n",
-                 grains, grains / ((double)(now_ns() - began_ns) / 1e9),
-                 (resident_bytes() - before) / grains, sizeof(probe_data));
+    result("activations", grains, grains / ((double)(now_ns() - began_ns) / 1e9), "grains/s");
+    result("idle", grains, (resident_bytes() - before) / grains, "bytes/grain");
 }
 
 int main(int argc, char **argv)
@@ -211,10 +216,10 @@ int main(int argc, char **argv)
     double seconds = argc > 1 ? atof(argv[1]) : 2;
 
     start(&b);
-    measure(&b, 64, 0.3); /* warm */
-    measure(&b, 1, seconds);
-    measure(&b, 64, seconds);
-    measure(&b, 1024, seconds);
+    measure(&b, 64, 0.3, false);
+    measure(&b, 1, seconds, true);
+    measure(&b, 64, seconds, true);
+    measure(&b, 1024, seconds, true);
     measure_activations(&b, argc > 2 ? atoi(argv[2]) : 100000);
     stop(&b);
     return 0;
