@@ -150,9 +150,9 @@ def waits_in(fiber):
     for frame in frames_of(fiber):
         name = frame.name() or "?"
         place = frame.find_sal()
-        file = place.symtab.filename if place.symtab is not None else "?"
+        file = place.symtab.filename if place.symtab is not None else ""
         if inside and not name.startswith(("gr_", "gri_")) and not file.endswith(".grain.c"):
-            return "%s (%s:%d)" % (name, file, place.line)
+            return "%s (%s:%d)" % (name, file, place.line) if file else name
         inside = inside or name.startswith("gr_")
     return "Granary itself"
 
