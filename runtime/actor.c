@@ -97,12 +97,6 @@ gri_note *gri_actor_next_note(gri_actor *actor)
 
 /* ---- turns -------------------------------------------------------------------------------------------------------- */
 
-static bool may_handle(const gri_actor *actor)
-{
-    return actor->status == GRI_RUNNING &&
-           (actor->props.reentrant || actor->extras == NULL || actor->extras->waits_count == 0);
-}
-
 /* A fiber of the actor may go on: it does, here, with the actor; the running fiber comes to rest. */
 static void on_ready(gri_actor *actor, gri_wait *wait)
 {
@@ -113,12 +107,20 @@ static void on_ready(gri_actor *actor, gri_wait *wait)
     if (actor->extras->waits_count == 0) {
         actor->home = NULL;
         gri_mailbox_block(&actor->mailbox, actor->status != GRI_RUNNING);
+        gri_continuations_recall(actor);
     }
     gri_worker_resume(worker, wait->fiber);
 }
 
-/* Handles the notes; false when the actor goes on on another fiber, and this one has nothing more to do with it. */
-static bool handle_notes(gri_actor *actor)
+/* What became of the notes. */
+typedef enum noted {
+    NOTED,           /* they have been handled */
+    NOTED_ELSEWHERE, /* the actor goes on on another fiber: this one has nothing more to do with it */
+    NOTED_AND_RUN    /* a continuation has run, which counts as a message */
+} noted;
+
+/* Handles the notes, and one continuation at most; none when no messages are `left` of the turn. */
+static noted handle_notes(gri_actor *actor, uint32_t left)
 {
     gri_note *note = NULL;
 
@@ -138,10 +140,20 @@ static bool handle_notes(gri_actor *actor)
             break;
         case GRI_NOTE_READY:
             on_ready(actor, (gri_wait *)((char *)note - offsetof(gri_wait, note)));
-            return false;
+            return NOTED_ELSEWHERE;
+        case GRI_NOTE_CONTINUE:
+            if (left == 0 && gri_actor_may_handle(actor)) {
+                note->next = actor->notes_taken;
+                actor->notes_taken = note;
+                return NOTED;
+            }
+            if (gri_continuation_handle(actor, note)) {
+                return NOTED_AND_RUN;
+            }
+            break;
         }
     }
-    return true;
+    return NOTED;
 }
 
 /* Gives the claim back when there is nothing to do; false: there is, and it is still held. */
@@ -206,6 +218,7 @@ void gri_actor_run(gri_actor *actor)
 
     for (;;) {
         gr_msg *msg = NULL;
+        noted notes = NOTED;
 
         if (actor->status == GRI_FREE) { /* also when it was given back and claimed anew below */
             gri_actor_release_free(actor);
@@ -214,14 +227,16 @@ void gri_actor_run(gri_actor *actor)
 
         /* Release: the monitor, which acquires it, reads the actor's pid. */
         atomic_store_explicit(&worker->running, actor, memory_order_release);
-        if (!handle_notes(actor) || !gri_actor_lives_on(actor)) {
+        notes = handle_notes(actor, left);
+        if (notes == NOTED_ELSEWHERE || !gri_actor_lives_on(actor)) {
             return;
         }
+        left -= notes == NOTED_AND_RUN ? 1 : 0;
         /* Relaxed: it is looked at again when the claim is given back. */
         if (__builtin_expect(atomic_load_explicit(&actor->room_wanted, memory_order_relaxed), 0)) {
             gri_room_serve(actor);
         }
-        if (may_handle(actor)) {
+        if (gri_actor_may_handle(actor)) {
             if (left == 0) {
                 if (!release(actor)) {
                     gri_actor_schedule(actor);

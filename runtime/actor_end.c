@@ -39,7 +39,11 @@ void gri_actor_release_free(gri_actor *actor)
         }
         drain_mailbox(actor);
         while ((note = gri_actor_next_note(actor)) != NULL) {
-            gri_watch_handle(actor, note);
+            if (note->kind == GRI_NOTE_CONTINUE) {
+                gri_continuation_drop(note);
+            } else {
+                gri_watch_handle(actor, note);
+            }
         }
         gri_mailbox_block(&actor->mailbox, false);
     } while (!gri_inbox_release(actor) ||
@@ -64,6 +68,7 @@ static void vacate(gri_actor *actor, gr_reason reason)
         gri_name_remove(sys, actor->name, pid);
     }
     gri_actor_timers_end(actor);
+    gri_continuations_end(actor);
     drain_mailbox(actor);
     actor->mailbox_kind =
         GR_MAILBOX_REFUSE; /* late comers find a plain one, with nobody behind it */
@@ -156,6 +161,7 @@ static void resume(gri_actor *actor)
     actor->status = GRI_RUNNING;
     gri_mailbox_block(&actor->mailbox, actor->extras != NULL && actor->extras->waits_count != 0 &&
                                            !actor->props.reentrant);
+    gri_continuations_recall(actor);
     LIST_FOREACH (child, &actor->children, sibling) {
         if (child->handed_up) {
             child->handed_up = false;
@@ -171,6 +177,9 @@ static void finish_restart(gri_actor *actor)
 
     run_stopped_hook(actor, GR_REASON_RESTARTING);
     gri_actor_timers_end(actor);
+    if (actor->extras != NULL) {
+        actor->extras->continuations_life++;
+    }
     gri_actor_free_state(actor);
     actor->status = GRI_STARTING;
     (void)atomic_fetch_add_explicit(&sys->restarts, 1, memory_order_relaxed); /* a count */
@@ -301,8 +310,11 @@ void gri_actor_kill(gri_actor *actor)
 
             (void)gr_msg_unref(watch->notice);
             gri_pool_free(&watch->block);
+        } else if (note->kind == GRI_NOTE_CONTINUE) {
+            gri_continuation_drop(note);
         }
     }
+    gri_continuations_end(actor);
     while (actor->extras != NULL && !LIST_EMPTY(&actor->extras->waits)) {
         gri_wait *wait = LIST_FIRST(&actor->extras->waits);
         gri_fiber *fiber = wait->fiber;

@@ -38,6 +38,13 @@ void gri_actor_release_free(gri_actor *actor);
 /* Does what was asked as far as the actor's state allows; true when the actor has gone. */
 bool gri_actor_step_life(gri_actor *actor);
 
+/* Whether a message, or a continuation, may be handled now. */
+static inline bool gri_actor_may_handle(const gri_actor *actor)
+{
+    return actor->status == GRI_RUNNING &&
+           (actor->props.reentrant || actor->extras == NULL || actor->extras->waits_count == 0);
+}
+
 static inline bool gri_actor_is_asked(const gri_actor *actor)
 {
     return (uint32_t)atomic_load_explicit(&actor->asked, memory_order_acquire) !=

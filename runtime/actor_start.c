@@ -125,6 +125,7 @@ gr_err gri_actor_start_hook(gri_actor *actor)
     if (err == GR_OK) {
         actor->started = true;
         actor->status = GRI_RUNNING;
+        gri_continuations_recall(actor);
     }
     return err;
 }

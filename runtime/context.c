@@ -56,6 +56,7 @@ void gri_context_drop(gr_context *context)
     for (; context != NULL; context = context->outer) {
         free_chunks(context);
         (void)gr_msg_unref(context->msg);
+        (void)gr_msg_unref(context->keeps);
     }
 }
 
@@ -159,9 +160,8 @@ static void remember_owed(gri_actor *actor, gr_pid asker)
     gri_pids_add(owed, asker);
 }
 
-static void answer_error(gri_actor *actor, const gr_msg *msg, gr_err code, const char *text)
+void gri_answer_error(gr_system *sys, const gr_msg *msg, gr_err code, const char *text)
 {
-    gr_system *sys = actor->base.sys;
     gr_msg *error = NULL;
     gri_process *asker = NULL;
 
@@ -179,12 +179,26 @@ static void answer_error(gri_actor *actor, const gr_msg *msg, gr_err code, const
     }
 }
 
+/* What a handler or a continuation has returned, if it is no success: an answer, and perhaps a failure. Leaves the context. */
+static void settle_error(gri_actor *actor, gr_context *context, const gr_msg *msg, gr_err err)
+{
+    gr_error detail = gri_error_of(err);
+
+    leave(context);
+    if (!context->responded && msg != NULL) {
+        gri_answer_error(actor->base.sys, msg, detail.code, detail.text);
+    }
+    (void)gr_msg_unref(msg);
+    if (((unsigned)err & (unsigned)GR_FATAL) != 0) {
+        gri_actor_failed(actor, &detail);
+    }
+}
+
 void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
 {
     gr_context context;
     jmp_buf panic;
     volatile gr_err err = GR_OK;
-    gr_error detail;
 
     enter(&context, actor, msg);
     context.panic = &panic;
@@ -197,15 +211,7 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
         err = (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL);
     }
     if (__builtin_expect(err != GR_OK, 0)) {
-        detail = gri_error_of(err);
-        leave(&context);
-        if (!context.responded) {
-            answer_error(actor, msg, detail.code, detail.text);
-        }
-        (void)gr_msg_unref(msg);
-        if (((unsigned)err & (unsigned)GR_FATAL) != 0) {
-            gri_actor_failed(actor, &detail);
-        }
+        settle_error(actor, &context, msg, err);
         return;
     }
     leave(&context);
@@ -213,6 +219,37 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
         remember_owed(actor, msg->sender);
     }
     (void)gr_msg_unref(msg);
+}
+
+void gri_context_run_then(gri_actor *actor, const gr_msg *msg, gr_then_fn fn, void *arg,
+                          gr_future *future)
+{
+    gr_context context;
+    jmp_buf panic;
+    volatile gr_err err = GR_OK;
+
+    enter(&context, actor, msg);
+    context.panic = &panic;
+    if (actor->base.sys->stepped != NULL && msg != NULL) {
+        gri_stepped_handled(actor->base.sys, actor, msg);
+    }
+    if (_setjmp(panic) == 0) {
+        gr_msg *reply = NULL;
+        gr_err outcome = gr_await(future, 0, &reply); /* it is complete */
+
+        context.keeps = reply;
+        err = fn(&context, actor->state, arg, outcome, reply);
+    } else {
+        err = (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL);
+    }
+    if (err != GR_OK) {
+        settle_error(actor, &context, msg, err);
+    } else {
+        leave(&context);
+        (void)gr_msg_unref(msg);
+    }
+    (void)gr_msg_unref(context.keeps);
+    (void)gr_future_unref(future);
 }
 
 void gr_panic(gr_context *context, gr_err code, const char *format, ...)

@@ -6,6 +6,8 @@
 #ifndef GRI_CONTEXT_H
 #define GRI_CONTEXT_H
 
+#include <granary/future.h>
+
 #include "system_internal.h"
 
 /* The detail that goes with what a handler returned, without the fatal mark. */
@@ -16,11 +18,17 @@ void gri_context_run_stopped(gri_actor *actor, gr_reason reason);
 /* Takes the message; a failure has been handed to the supervisor when it returns. */
 void gri_context_run_receive(gri_actor *actor, gr_msg *take_msg);
 
+/* Runs a continuation with a complete future; takes the message (NULL: it began in a hook) and the future. */
+void gri_context_run_then(gri_actor *actor, const gr_msg *take_msg, gr_then_fn fn, void *arg,
+                          gr_future *take_future);
+
 /* Lets go of what the contexts of an abandoned fiber hold. */
 void gri_context_drop(gr_context *context);
 
 /* Tells a sender elsewhere that its request will not be answered (those of this system are told by the dead letter). */
 void gri_answer_foreign(gr_system *sys, const gr_msg *msg, gr_err code);
+/* Answers whoever sent a message, if anybody did, with an error; without memory a future gets the bare code. */
+void gri_answer_error(gr_system *sys, const gr_msg *msg, gr_err code, const char *text);
 /* Tells somebody who has waited for an answer that the actor has ended. */
 void gri_answer_dead(gr_system *sys, gr_pid asker);
 

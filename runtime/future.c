@@ -47,11 +47,33 @@ static bool hold(gr_future *future)
     return true;
 }
 
+/* Tells those that stand in a list, newest first, in the order in which they came. */
+static void tell_links(gr_future *future, gri_future_link *newest)
+{
+    gri_future_link *oldest = NULL;
+
+    while (newest != NULL) {
+        gri_future_link *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        gri_future_link *next = oldest->next;
+
+        oldest->completed(oldest, future);
+        (void)gr_future_unref(future); /* that it kept for the link */
+        oldest = next;
+    }
+}
+
 /* Completes it, with a message or with a bare code; false when it was complete, and then `reply` stays the caller's. */
 static bool complete(gr_future *future, uint32_t generation, gr_msg *reply, gr_err code)
 {
     gr_future_fn fn = NULL;
     void *fn_arg = NULL;
+    gri_future_link *links = NULL;
 
     lock(future);
     /* Relaxed: changes only under the lock. */
@@ -67,6 +89,8 @@ static bool complete(gr_future *future, uint32_t generation, gr_msg *reply, gr_e
     fn = future->fn;
     fn_arg = future->fn_arg;
     future->fn = NULL;
+    links = future->links;
+    future->links = NULL;
     for (;;) {
         gri_wait *wait = TAILQ_FIRST(&future->waits);
         bool claimed = false;
@@ -88,6 +112,7 @@ static bool complete(gr_future *future, uint32_t generation, gr_msg *reply, gr_e
         fn(fn_arg, future);
         (void)gr_future_unref(future); /* that it kept for the function */
     }
+    tell_links(future, links);
     (void)gr_future_unref(future);
     return true;
 }
@@ -118,6 +143,7 @@ gr_err gr_future_new(gr_system *sys, int64_t timeout_ms, gr_future **out_future)
     future->reply = NULL;
     future->code = GR_OK;
     future->fn = NULL;
+    future->links = NULL;
     TAILQ_INIT(&future->waits);
     atomic_store_explicit(&future->refs, 1, memory_order_relaxed); /* nobody else has it yet */
     future->deadline_ms = gri_deadline(sys, timeout_ms);
@@ -216,6 +242,32 @@ gr_err gr_future_on_complete(gr_future *future, gr_future_fn fn, void *arg)
     return GR_OK;
 }
 
+void gri_future_attach(gr_future *future, gri_future_link *link)
+{
+    bool done = false;
+
+    lock(future);
+    done = future->done;
+    if (!done) {
+        link->next = future->links;
+        future->links = link;
+        (void)gr_future_ref(future);
+    }
+    unlock(future);
+    if (done) {
+        link->completed(link, future);
+    }
+}
+
+gr_err gri_future_outcome(const gr_future *future, const gr_msg **out_msg)
+{
+    const gr_error *error =
+        future->reply == NULL ? NULL : gr_msg_read(future->reply, &gr_error_type);
+
+    *out_msg = future->reply;
+    return error != NULL ? error->code : future->reply != NULL ? GR_OK : future->code;
+}
+
 void gri_future_deliver(gri_process *process, gr_pid to, gr_msg *msg)
 {
     if (!complete((gr_future *)process, to.generation, msg, GR_OK)) {
@@ -238,6 +290,21 @@ void gri_future_kill(gri_process *process)
     future->reply = NULL;
     future->done = true;
     future->code = GR_ESTOPPED;
+    gri_future_fini(process);
+}
+
+void gri_future_fini(gri_process *process)
+{
+    gr_future *future = (gr_future *)process;
+    gri_future_link *link = future->links;
+
+    future->links = NULL;
+    while (link != NULL) {
+        gri_future_link *next = link->next;
+
+        link->dropped(link);
+        link = next;
+    }
 }
 
 /* What a wait on a complete future gives. */

@@ -8,6 +8,15 @@
 
 #include "system_internal.h"
 
+/* What is to be told, once, when a future completes: embedded in what waits for it with neither a thread nor a fiber. */
+typedef struct gri_future_link {
+    struct gri_future_link *next;
+    /* In the completing thread, with no lock held; the future is complete and held. */
+    void (*completed)(struct gri_future_link *link, gr_future *future);
+    /* Instead of it, when the system goes first. */
+    void (*dropped)(struct gri_future_link *link);
+} gri_future_link;
+
 struct gr_future {
     gri_process base;
     atomic_flag lock;            /* held for a few instructions, never while calling out */
@@ -17,10 +26,18 @@ struct gr_future {
     struct gri_wait_queue waits; /* lock */
     gr_future_fn fn;             /* lock */
     void *fn_arg;                /* lock */
+    gri_future_link *links;      /* lock; newest first, each with a reference */
     atomic_uint refs;
     int64_t deadline_ms;
     gr_alarm alarm;
 };
+
+/* Has a link told, at once when the future is complete already. It takes the link. */
+void gri_future_attach(gr_future *future, gri_future_link *link);
+/* What a complete future has come to: a code, and the message it came in, if any (with an error one of gr_error_type). */
+gr_err gri_future_outcome(const gr_future *future, const gr_msg **out_msg);
+/* Lets go of links that will never be told. */
+void gri_future_fini(gri_process *process);
 
 /* A process of somebody else's making; deliveries under way hold it open. */
 typedef struct gri_custom {

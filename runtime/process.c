@@ -45,6 +45,8 @@ void gri_process_table_fini(gri_process_table *table)
 
         if (process != NULL && process->kind == GRI_CUSTOM) {
             gri_custom_fini(process);
+        } else if (process != NULL && process->kind == GRI_FUTURE) {
+            gri_future_fini(process);
         }
     }
     for (i = 0; i < GRI_TABLE_CHUNKS; i++) {

@@ -29,7 +29,8 @@ typedef enum gri_note_kind {
     GRI_NOTE_UNWATCH,       /* gri_watch_note */
     GRI_NOTE_CHILD_FAILED,  /* embedded in the child */
     GRI_NOTE_CHILD_STOPPED, /* embedded in the child */
-    GRI_NOTE_READY          /* embedded in a gri_wait: its fiber may go on */
+    GRI_NOTE_READY,         /* embedded in a gri_wait: its fiber may go on */
+    GRI_NOTE_CONTINUE       /* embedded in a continuation: its future is complete */
 } gri_note_kind;
 
 typedef struct gri_note {
@@ -124,6 +125,9 @@ typedef struct gri_extras {
     struct gri_wait_list waits;
     uint32_t waits_count;
     uint64_t timers_made;
+    gri_note
+        *deferred; /* continuations that are due, while no message may be handled; newest first */
+    uint32_t continuations_life; /* counts restarts: those of an earlier life do not run */
 } gri_extras;
 
 /* What every actor needs of its props; the rest is in the extras of those that asked for it, see gri_actor_given(). */
@@ -172,10 +176,11 @@ struct gri_actor {
 
 struct gr_context {
     gri_actor *actor;
-    const gr_msg *msg; /* in hand; NULL in hooks */
-    bool responded;    /* or handed on */
-    void *chunks;      /* of gr_context_alloc() */
-    jmp_buf *panic;    /* where gr_panic() goes */
+    const gr_msg *msg;   /* in hand; NULL in hooks */
+    bool responded;      /* or handed on */
+    void *chunks;        /* of gr_context_alloc() */
+    const gr_msg *keeps; /* let go of beside `msg` when the fiber is dropped in a crash */
+    jmp_buf *panic;      /* where gr_panic() goes */
     struct gri_event_round
         *rounds; /* of the event stream, that it was entered in; a panic ends those begun since */
     gr_context *outer; /* a started hook runs inside a handler of the parent */
@@ -410,6 +415,15 @@ void gri_future_fail(gri_process *process, gr_pid to, gr_err code);
 
 /* Lets go of its answer, whoever still holds it: they went with a crash. */
 void gri_future_kill(gri_process *process);
+
+/* continuation.c */
+/* A continuation that is due, in whatever state the actor is; true when it has run. */
+bool gri_continuation_handle(gri_actor *actor, gri_note *note);
+/* Those that had to be put off are due again. */
+void gri_continuations_recall(gri_actor *actor);
+/* The actor has stopped: those that are due go, without running. */
+void gri_continuations_end(gri_actor *actor);
+void gri_continuation_drop(gri_note *note);
 
 /* custom.c */
 gr_err gri_custom_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);

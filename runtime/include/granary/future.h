@@ -69,6 +69,79 @@ GR_API gr_pid gr_future_pid(const gr_future *future);
 GR_API bool gr_future_ready(const gr_future *future);
 
 /**
+ * Goes on when a future is complete: `err` and `reply` are what gr_await() would give, with the detail in gr_last_error();
+ * `reply` is borrowed until it returns, and NULL with an error. What it returns counts as what a handler returns.
+ */
+typedef gr_err (*gr_then_fn)(gr_context *ctx, void *state, void *arg, gr_err err,
+                             const gr_msg *reply);
+
+/**
+ * Has a function called in this actor's own turn when the future is complete, before the messages that wait then. The
+ * message in hand now is in hand again: gr_respond() answers who sent it, gr_forward() hands it on. Other messages are
+ * handled in between; while a handler of the actor waits the function does not run, unless the actor is reentrant. It is
+ * not called after a restart or a stop of the actor; who sent a request is then told GR_ERESTARTED or GR_EDEAD.
+ *
+ * Owns:    the future and the message in hand are held until then; `arg` is yours on every path: let it live in the state,
+ *          or in memory of your own that the stopped hook finds.
+ * Errors:  GR_EINVAL no function, or a future of another system; GR_ENOMEM.
+ * Thread:  in a handler, hook or continuation.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_future_then(gr_context *ctx, gr_future *future, gr_then_fn fn,
+                                           void *arg);
+
+/**
+ * Sends what a future comes to, the reply or a message of gr_error_type, to `to`: to every target that was named, in the
+ * order in which they were, and at once when it is complete already. Answers that are sent on keep their sender.
+ *
+ * Owns:    the future is held until then.
+ * Errors:  GR_EINVAL the null pid; GR_ENOMEM. What cannot be delivered is a dead letter.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_future_pipe_to(gr_future *future, gr_pid to);
+
+/** What one of several futures has come to. */
+typedef struct gr_result {
+    gr_err code; /* GR_OK: a reply */
+    const gr_msg
+        *msg; /* the reply; with an error a message of gr_error_type, or NULL for the bare code */
+} gr_result;
+
+/** The payload of what gr_future_all() yields, in the order of the futures. */
+typedef struct gr_results {
+    size_t count;
+    size_t failed; /* of them */
+    const gr_result *at;
+} gr_results;
+
+GR_API extern const gr_type gr_results_type;
+
+/**
+ * A future that is complete when all of some are, whether they failed or not: its reply is a gr_results. Of none: at once.
+ *
+ * Owns:    the futures stay yours, and are held until they are complete; `*out_future` is yours: gr_future_unref() it. The
+ *          messages in the results live as long as the reply.
+ * Errors:  GR_EINVAL a future is NULL or of another system; GR_ENOMEM, GR_ESTOPPED. The new future itself fails only with
+ *          GR_ETIMEDOUT.
+ * Thread:  any.
+ * Units:   milliseconds; GR_FOREVER = no limit but those of the futures.
+ */
+GR_API GR_MUST_CHECK gr_err gr_future_all(gr_system *sys, gr_future *const *futures, size_t count,
+                                          int64_t timeout_ms, gr_future **out_future);
+
+/**
+ * A future that yields the first reply of some; when all of them have failed, the failure that came last.
+ *
+ * Owns:    as gr_future_all().
+ * Errors:  as gr_future_all(); GR_EINVAL also for none: there would be nothing to wait for.
+ * Thread:  any.
+ * Units:   milliseconds; GR_FOREVER = no limit but those of the futures.
+ */
+GR_API GR_MUST_CHECK gr_err gr_future_any(gr_system *sys, gr_future *const *futures, size_t count,
+                                          int64_t timeout_ms, gr_future **out_future);
+
+/**
  * One more, or one less, holder of a future. An unreferenced future that is not complete is given
  * up: its reply will be late.
  *
