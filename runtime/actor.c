@@ -105,7 +105,7 @@ static void on_ready(gri_actor *actor, gri_wait *wait)
     LIST_REMOVE(wait, parked);
     actor->extras->waits_count--;
     if (actor->extras->waits_count == 0) {
-        actor->home = NULL;
+        actor->home = actor->extras->pinned;
         gri_mailbox_block(&actor->mailbox, actor->status != GRI_RUNNING);
         gri_continuations_recall(actor);
     }

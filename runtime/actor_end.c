@@ -84,6 +84,10 @@ static void vacate(gri_actor *actor, gr_reason reason)
     actor->wants = 0;
     actor->started = false;
     actor->home = NULL;
+    if (extras != NULL && extras->pinned != NULL) {
+        gri_pinned_end(extras->pinned);
+        extras->pinned = NULL;
+    }
     actor->status = GRI_FREE;
 }
 

@@ -11,6 +11,8 @@
 
 #include "context.h"
 
+enum { STACK_BYTES_MAX = 256 * 1024 * 1024 - GRI_STACK_UNIT };
+
 static gr_err check_mailbox(const gr_props *props)
 {
     if (props->mailbox_limit > GR_MAILBOX_LIMIT_MAX) {
@@ -39,6 +41,11 @@ static gr_err check_props(const gr_props *props, const char *name)
 
     if (props == NULL || props->receive == NULL) {
         return GRI_FAIL(GR_EINVAL, "props without a `receive` handler");
+    }
+    if (props->stack_bytes != 0 &&
+        (props->stack_bytes < GRI_STACK_BYTES_MIN || props->stack_bytes > STACK_BYTES_MAX)) {
+        return GRI_FAIL(GR_EINVAL, "stack_bytes %u: %d to %d, or 0 for the system's",
+                        props->stack_bytes, GRI_STACK_BYTES_MIN, STACK_BYTES_MAX);
     }
     err = check_mailbox(props);
     if (err != GR_OK) {
@@ -178,6 +185,7 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
                                .reentrant = props->reentrant};
     /* Relaxed: published by what is asked of this generation, below. */
     atomic_store_explicit(&actor->type_name, actor->props.type_name, memory_order_relaxed);
+    actor->stack_units = (uint16_t)((props->stack_bytes + GRI_STACK_UNIT - 1) / GRI_STACK_UNIT);
     actor->status = GRI_STARTING;
     actor->reason = GR_REASON_STOPPED;
     actor->name = take_name;
@@ -200,6 +208,18 @@ static gr_err refuse_spawn(const gr_props *props, gr_err err)
         props->arg_free(props->arg);
     }
     return err;
+}
+
+static gr_err pin(gri_actor *actor, const gr_props *props)
+{
+    gri_extras *extras = gri_actor_extras(actor);
+    gr_system *sys = actor->base.sys;
+    uint32_t stack_bytes =
+        props->stack_bytes > sys->stack_bytes ? props->stack_bytes : sys->stack_bytes;
+
+    return extras == NULL
+               ? GRI_FAIL(GR_ENOMEM, "a pinned actor")
+               : gri_pinned_new(sys, actor->props.type_name, stack_bytes, &extras->pinned);
 }
 
 gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
@@ -234,6 +254,9 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
     if (err == GR_OK) {
         err = gri_inbox_init(actor, props);
     }
+    if (err == GR_OK && props->pinned && sys->stepped == NULL) {
+        err = pin(actor, props);
+    }
     if (err == GR_OK && own_name != NULL) {
         err = gri_name_add(sys, own_name, pid);
         if (err != GR_OK) {
@@ -250,6 +273,9 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
         gri_actor_abort_start(actor);
         return gr_error_set((gr_err)((unsigned)err & ~(unsigned)GR_FATAL), detail.file, detail.line,
                             "%s", detail.text);
+    }
+    if (props->pinned && sys->stepped == NULL) {
+        actor->home = actor->extras->pinned; /* from here on; the started hook ran here */
     }
     (void)atomic_fetch_add_explicit(&sys->spawned, 1, memory_order_relaxed); /* a count */
     if (parent != NULL) {

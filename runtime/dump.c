@@ -18,6 +18,11 @@ static void add_fibers(const gri_worker *worker, gr_counters *counters)
         atomic_load_explicit(&worker->waiting, memory_order_relaxed); /* a count */
 }
 
+static void add_fibers_of(void *arg, gri_worker *worker)
+{
+    add_fibers(worker, arg);
+}
+
 gr_counters gr_system_counters(gr_system *sys)
 {
     gr_counters counters = {
@@ -31,15 +36,11 @@ gr_counters gr_system_counters(gr_system *sys)
         .refused = read_count(&sys->refused),
         .dropped = read_count(&sys->dropped),
     };
-    uint32_t i = 0;
-    gri_worker *worker = NULL;
 
     if (sys->stepped != NULL) {
         add_fibers(gri_stepped_worker(sys->stepped), &counters);
     }
-    for (i = 0; (worker = gri_workers_at(sys, i)) != NULL; i++) {
-        add_fibers(worker, &counters);
-    }
+    gri_workers_each(sys, add_fibers_of, &counters);
     return counters;
 }
 

@@ -163,6 +163,7 @@ gri_fiber *gri_fiber_new(size_t stack_bytes, void (*entry)(void *arg), void *arg
         gri_free(fiber);
         return NULL;
     }
+    fiber->asked = stack_bytes;
     fiber->entry = entry;
     fiber->arg = arg;
     if (prepare(fiber) == NULL) {

@@ -17,6 +17,7 @@ struct gri_event_round;
 typedef struct gri_fiber {
     void *sp;               /* suspended: where its registers are saved */
     gri_stack stack;        /* none: the thread's own */
+    size_t asked;           /* bytes; sanitizers get more */
     struct gri_fiber *next; /* in the pool */
     struct gr_context
         *context; /* of the handler that runs on it; follows the fiber through every switch */

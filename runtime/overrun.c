@@ -62,7 +62,8 @@ void gri_overrun_report(const gri_fiber *fiber)
     }
     say(" overran its stack of ");
     say_number(fiber->stack.bytes);
-    say(" bytes: give fibers more with gr_system_options.stack_bytes\n");
+    say(" bytes: give it more with gr_props.stack_bytes, or all with "
+        "gr_system_options.stack_bytes\n");
 }
 
 /* ---- noticing -------------------------------------------------------------------------------------------------- */

@@ -103,7 +103,11 @@ static void put_inbox(struct gri_workers *workers, gri_station *home, gri_actor 
     } while (!atomic_compare_exchange_weak_explicit(&home->inbox, &old, actor, memory_order_seq_cst,
                                                     memory_order_relaxed));
     if (atomic_load_explicit(&home->parked, memory_order_seq_cst)) {
-        (void)gri_station_wake(workers, home);
+        if (home->pinned) {
+            gri_pinned_wake(home);
+        } else {
+            (void)gri_station_wake(workers, home);
+        }
     }
 }
 
@@ -122,19 +126,18 @@ void gri_workers_schedule(gr_system *sys, gri_actor *actor)
 {
     struct gri_workers *workers = sys->workers;
     gri_worker *here = gri_this_thread.worker;
-    bool ours = here != NULL && here->own != NULL && ((gri_station *)here->own)->sys == sys;
+    gri_station *own = here == NULL ? NULL : here->own;
+    bool ours = own != NULL && own->sys == sys;
 
     if (actor->home != NULL) {
         if (actor->home == here) {
-            bind(here->own, actor);
+            bind(own, actor);
         } else {
             put_inbox(workers, actor->home->own, actor);
         }
         return;
     }
-    if (ours) {
-        gri_station *own = here->own;
-
+    if (ours && !own->pinned) {
         put_own(workers, &own->queue, actor);
         if (gri_ring_count(&own->queue) > 1) {
             gri_workers_want_help(workers);
@@ -145,7 +148,7 @@ void gri_workers_schedule(gr_system *sys, gri_actor *actor)
     gri_workers_want_help(workers);
 }
 
-static gri_actor *take_bound(gri_station *own)
+gri_actor *gri_station_take_bound(gri_station *own)
 {
     gri_actor *actor = own->bound_first;
 
@@ -188,13 +191,13 @@ gri_actor *gri_station_look(gri_station *own)
         actor = take_global(workers);
     }
     if (actor == NULL && own->picks % 2 == 0) {
-        actor = take_bound(own);
+        actor = gri_station_take_bound(own);
     }
     if (actor == NULL) {
         actor = gri_ring_take(&own->queue);
     }
     if (actor == NULL) {
-        actor = take_bound(own);
+        actor = gri_station_take_bound(own);
     }
     if (actor == NULL) {
         actor = take_global(workers);

@@ -19,7 +19,6 @@
 enum {
     THROUGHPUT_DEFAULT = 300,
     STACK_BYTES_DEFAULT = 64 * 1024,
-    STACK_BYTES_MIN = 16 * 1024,
     SLOW_HANDLER_MS_DEFAULT = 1000,
     WORKERS_MAX = 1024
 };
@@ -90,9 +89,9 @@ void gr_system_log(gr_system *sys, gr_log_level level, const char *id, const cha
 
 static gr_err check_options(const gr_system_options *options)
 {
-    if (options->stack_bytes != 0 && options->stack_bytes < STACK_BYTES_MIN) {
+    if (options->stack_bytes != 0 && options->stack_bytes < GRI_STACK_BYTES_MIN) {
         return GRI_FAIL(GR_EINVAL, "stack_bytes %u: at least %d", options->stack_bytes,
-                        STACK_BYTES_MIN);
+                        GRI_STACK_BYTES_MIN);
     }
     if (options->workers > WORKERS_MAX) {
         return GRI_FAIL(GR_EINVAL, "workers %u: at most %d", options->workers, WORKERS_MAX);
@@ -154,6 +153,7 @@ gr_err gr_system_new(const gr_system_options *given, gr_system **out_sys)
     memset(sys, 0, sizeof(*sys));
     init_locks(sys);
     take_options(sys, options);
+    sys->stack_bytes = stack_bytes;
     err = gri_timers_init(&sys->timers, options->stepped != NULL ? gr_stepped_now(options->stepped)
                                                                  : gri_os_now_ms());
     sys->name = gri_strdup(options->name == NULL ? "granary" : options->name);

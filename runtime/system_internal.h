@@ -122,6 +122,7 @@ typedef struct gri_extras {
     struct gri_actor_timer *timers;
     gri_failure *failure;
     struct gri_levels *levels; /* of a mailbox with priorities */
+    gri_worker *pinned;        /* the thread that is its own */
     struct gri_wait_list waits;
     uint32_t waits_count;
     uint64_t timers_made;
@@ -143,6 +144,8 @@ typedef struct gri_props {
     bool reentrant;
 } gri_props;
 
+enum { GRI_STACK_UNIT = 4096, GRI_STACK_BYTES_MIN = 16 * 1024 };
+
 struct gri_actor {
     gri_process base;
     /* Written at its start; here, because the mailbox begins a cache line of its own. */
@@ -162,6 +165,7 @@ struct gri_actor {
     bool started;          /* the started hook has succeeded: the stopped hook is due */
     uint8_t wants;         /* gri_asked that could not be done yet */
     uint8_t mailbox_kind;  /* a gr_mailbox_kind */
+    uint16_t stack_units;  /* of GRI_STACK_UNIT bytes; 0: the system's default */
     gri_note *notes_taken; /* in order */
     gri_worker *home;      /* while fibers wait: the worker they belong to */
     gri_actor *run_next;   /* in a run queue */
@@ -200,6 +204,9 @@ struct gri_worker {
     gri_fiber native;
     gri_fiber *fiber; /* that runs now */
     gri_fiber *pool;  /* fibers at rest inside a switch of the worker's loop */
+    gri_fiber *large; /* those with larger stacks, for actors that ask for one */
+    uint32_t large_count;
+    gri_actor *in_hand; /* to be run by the next fiber */
     uint32_t pool_count;
     uint32_t stack_bytes;
     atomic_uint fibers;  /* alive */
@@ -304,6 +311,7 @@ struct gr_system {
     LIST_ENTRY(gr_system) stepping;
     uint32_t throughput;
     uint32_t slow_handler_ms;
+    uint32_t stack_bytes;
     gr_supervision root;
     gr_log_fn log;
     void *log_arg;
@@ -451,6 +459,14 @@ bool gri_workers_stop(gr_system *sys); /* false: some thread hangs in a handler 
 void gri_workers_free(gr_system *sys);
 void gri_workers_describe_hung(gr_system *sys, char *text, size_t bytes);
 gri_worker *gri_workers_at(gr_system *sys, uint32_t index); /* NULL beyond the last */
+/* All of them, those of pinned actors too. */
+void gri_workers_each(gr_system *sys, void (*fn)(void *arg, gri_worker *worker), void *arg);
+
+/* pinned.c: threads for single actors. GR_ENOMEM, GR_EIO. */
+gr_err gri_pinned_new(gr_system *sys, const char *type_name, uint32_t stack_bytes,
+                      gri_worker **out_worker);
+/* Its actor has gone. Any thread, also its own. */
+void gri_pinned_end(gri_worker *worker);
 gr_err gri_stepped_join(gr_system *sys, gr_stepped *stepped, uint32_t stack_bytes);
 void gri_stepped_leave(gr_system *sys);
 /* Room to schedule so many more actors, so that scheduling cannot fail; false when out of memory. */

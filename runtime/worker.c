@@ -9,6 +9,7 @@
  */
 #include "system_internal.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@
 
 #include "overrun.h"
 
-enum { POOLED_MAX = 256, DEEP_STACK_BYTES = 512 * 1024 };
+enum { POOLED_MAX = 256, LARGE_MAX = 16, DEEP_STACK_BYTES = 512 * 1024 };
 
 _Thread_local gri_thread gri_this_thread;
 
@@ -47,19 +48,78 @@ static void switch_to(gri_worker *worker, gri_fiber *to, void (*after)(gri_worke
     run_after(worker);
 }
 
+static bool is_large(const gri_worker *worker, const gri_fiber *fiber)
+{
+    return fiber->asked > worker->stack_bytes;
+}
+
 static void to_pool(gri_worker *worker, void *arg)
 {
     gri_fiber *fiber = arg;
+    bool large = is_large(worker, fiber);
+    gri_fiber **pool = large ? &worker->large : &worker->pool;
+    uint32_t *count = large ? &worker->large_count : &worker->pool_count;
 
-    if (worker->pool_count >= POOLED_MAX) {
+    if (*count >= (large ? LARGE_MAX : POOLED_MAX)) {
         (void)gri_fiber_free(fiber);
         (void)atomic_fetch_sub_explicit(&worker->fibers, 1,
                                         memory_order_relaxed); /* a count for people */
         return;
     }
-    fiber->next = worker->pool;
-    worker->pool = fiber;
-    worker->pool_count++;
+    fiber->next = *pool;
+    *pool = fiber;
+    (*count)++;
+}
+
+static void loop(void *arg);
+
+/* A fiber for an actor that asks for a larger stack than others; NULL: out of memory. */
+static gri_fiber *large_fiber(gri_worker *worker, size_t bytes)
+{
+    gri_fiber **link = &worker->large;
+    gri_fiber *fiber = NULL;
+
+    while (*link != NULL && (*link)->asked < bytes) {
+        link = &(*link)->next;
+    }
+    fiber = *link;
+    if (fiber != NULL) {
+        *link = fiber->next;
+        worker->large_count--;
+        fiber->context = NULL;
+        return fiber;
+    }
+    fiber = gri_fiber_new(bytes, loop, worker);
+    if (fiber != NULL) {
+        (void)atomic_fetch_add_explicit(&worker->fibers, 1,
+                                        memory_order_relaxed); /* a count for people */
+    }
+    return fiber;
+}
+
+/* Goes on on a fiber with room enough for the actor; when there is none to be had the actor comes again later. */
+static void run_on_large(gri_worker *worker, gri_actor *actor)
+{
+    gri_fiber *fiber = large_fiber(worker, (size_t)actor->stack_units * GRI_STACK_UNIT);
+
+    if (fiber == NULL) {
+        gri_actor_schedule(actor);
+        (void)sched_yield(); /* until others have given memory back */
+        return;
+    }
+    worker->in_hand = actor;
+    switch_to(worker, fiber, to_pool, worker->fiber);
+}
+
+static gri_fiber *from_pool(gri_worker *worker)
+{
+    gri_fiber *fiber = worker->pool;
+
+    GRI_INVARIANT(fiber != NULL);
+    worker->pool = fiber->next;
+    worker->pool_count--;
+    fiber->context = NULL;
+    return fiber;
 }
 
 static void loop(void *arg)
@@ -68,13 +128,23 @@ static void loop(void *arg)
 
     run_after(worker);
     for (;;) {
-        gri_actor *actor = worker->ops->next(worker);
+        gri_actor *actor = worker->in_hand;
 
-        if (actor == NULL) {
-            switch_to(worker, &worker->native, to_pool, worker->fiber);
+        worker->in_hand = NULL;
+        if (actor == NULL && is_large(worker, worker->fiber) && worker->pool != NULL) {
+            switch_to(worker, from_pool(worker), to_pool,
+                      worker->fiber); /* kept for who needs it */
             continue;
         }
-        gri_actor_run(actor);
+        actor = actor != NULL ? actor : worker->ops->next(worker);
+        if (actor == NULL) {
+            switch_to(worker, &worker->native, to_pool, worker->fiber);
+        } else if (actor->stack_units != 0 &&
+                   worker->fiber->asked < (size_t)actor->stack_units * GRI_STACK_UNIT) {
+            run_on_large(worker, actor);
+        } else {
+            gri_actor_run(actor);
+        }
     }
 }
 
@@ -120,6 +190,13 @@ void gri_worker_fini(gri_worker *worker)
         worker->pool = next;
     }
     worker->pool_count = 0;
+    while (worker->large != NULL) {
+        gri_fiber *next = worker->large->next;
+
+        (void)gri_fiber_free(worker->large);
+        worker->large = next;
+    }
+    worker->large_count = 0;
     worker->deep = gri_fiber_free(worker->deep);
 }
 
@@ -140,17 +217,6 @@ gr_err gri_worker_prepare(gri_worker *worker)
                                     memory_order_relaxed); /* a count for people */
     to_pool(worker, fiber);
     return GR_OK;
-}
-
-static gri_fiber *from_pool(gri_worker *worker)
-{
-    gri_fiber *fiber = worker->pool;
-
-    GRI_INVARIANT(fiber != NULL);
-    worker->pool = fiber->next;
-    worker->pool_count--;
-    fiber->context = NULL;
-    return fiber;
 }
 
 void gri_worker_suspend(gri_worker *worker, void (*after)(gri_worker *worker, void *arg), void *arg)

@@ -40,6 +40,7 @@ gr_err gri_workers_start(gr_system *sys, uint32_t count, uint32_t stack_bytes)
     }
     memset(workers, 0, sizeof(*workers));
     (void)pthread_mutex_init(&workers->global_lock, NULL);
+    (void)pthread_mutex_init(&workers->pinned_lock, NULL);
     sys->workers = workers;
     sys->ops = &thread_ops;
     workers->at = gri_alloc_aligned(64, sizeof(gri_station) * count);
@@ -110,7 +111,7 @@ bool gri_workers_stop(gr_system *sys)
         }
         own->running = false;
     }
-    return all;
+    return gri_pinned_stop(workers, sys->abandoned) && all;
 }
 
 void gri_workers_free(gr_system *sys)
@@ -124,36 +125,67 @@ void gri_workers_free(gr_system *sys)
     for (i = 0; i < workers->count; i++) {
         gri_worker_fini(&workers->at[i].worker);
     }
+    gri_pinned_free(workers);
+    (void)pthread_mutex_destroy(&workers->pinned_lock);
     (void)pthread_mutex_destroy(&workers->global_lock);
     gri_free(workers->at);
     gri_free(workers);
     sys->workers = NULL;
 }
 
+typedef struct hung {
+    gr_system *sys;
+    char *text;
+    size_t bytes;
+    bool found;
+} hung;
+
+static void look_for_hung(void *arg, gri_worker *worker)
+{
+    hung *look = arg;
+    gri_actor *running =
+        atomic_load_explicit(&worker->running, memory_order_acquire); /* and its pid */
+    const gr_type *type = atomic_load_explicit(&worker->running_type, memory_order_relaxed);
+    char pid_text[GR_PID_TEXT_BYTES];
+    char name[GR_NAME_BYTES_MAX + 1];
+    gr_pid pid;
+
+    if (running == NULL || look->found) {
+        return;
+    }
+    look->found = true;
+    pid = gri_actor_pid(running);
+    /* Nothing else of it may be read: it may be ending just now. */
+    gri_name_of(look->sys, pid, name, sizeof(name));
+    (void)snprintf(look->text, look->bytes, "actor %s %s is still handling %s",
+                   gr_pid_format(pid, pid_text), name, type == NULL ? "a hook" : type->name);
+}
+
 void gri_workers_describe_hung(gr_system *sys, char *text, size_t bytes)
 {
     struct gri_workers *workers = sys->workers;
+    hung look = {sys, text, bytes, false};
     uint32_t i = 0;
 
     (void)snprintf(text, bytes, "actors are still stopping");
     for (i = 0; workers != NULL && i < workers->count; i++) {
-        gri_actor *running = atomic_load_explicit(&workers->at[i].worker.running,
-                                                  memory_order_acquire); /* and its pid */
-        const gr_type *type =
-            atomic_load_explicit(&workers->at[i].worker.running_type, memory_order_relaxed);
+        look_for_hung(&look, &workers->at[i].worker);
+    }
+    if (workers != NULL) {
+        gri_pinned_each(workers, look_for_hung, &look);
+    }
+}
 
-        if (running != NULL) {
-            gr_pid pid = gri_actor_pid(running);
-            char pid_text[GR_PID_TEXT_BYTES];
-            char name[GR_NAME_BYTES_MAX + 1];
+void gri_workers_each(gr_system *sys, void (*fn)(void *arg, gri_worker *worker), void *arg)
+{
+    struct gri_workers *workers = sys->workers;
+    uint32_t i = 0;
 
-            /* Nothing else of it may be read: it may be ending just now. */
-            gri_name_of(sys, pid, name, sizeof(name));
-            (void)snprintf(text, bytes, "actor %s %s is still handling %s",
-                           gr_pid_format(pid, pid_text), name,
-                           type == NULL ? "a hook" : type->name);
-            return;
-        }
+    for (i = 0; workers != NULL && i < workers->count; i++) {
+        fn(arg, &workers->at[i].worker);
+    }
+    if (workers != NULL) {
+        gri_pinned_each(workers, fn, arg);
     }
 }
 

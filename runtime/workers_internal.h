@@ -1,6 +1,7 @@
 /*
- * The dispatcher of real threads, in four files: its threads (workers.c), the queues that actors go through (schedule.c),
- * sleeping, searching and waking (idle.c), and the thread of alarms, which also looks after stuck workers (ticker.c).
+ * The dispatcher of real threads, in five files: its threads (workers.c), the queues that actors go through (schedule.c),
+ * sleeping, searching and waking (idle.c), the thread of alarms, which also looks after stuck workers (ticker.c), and threads
+ * for single actors (pinned.c).
  *
  * Each worker has a queue of its own, first in first out; what does not fit, and what threads from outside schedule, goes to
  * a common one; idle workers steal half of another's queue. Actors whose fibers wait belong to one worker and go to its
@@ -28,6 +29,7 @@ typedef struct gri_station {
     gr_system *sys;
     pthread_t thread;
     bool running; /* the thread was started */
+    bool pinned;  /* it belongs to one actor, see pinned.c */
     /* Only the timer thread: what it saw last time. */
     uint64_t seen_turns;
     int64_t seen_at_ms;
@@ -46,10 +48,14 @@ struct gri_workers {
     gri_actor *global_first, *global_last; /* global_lock */
     atomic_uint global_count;              /* written under global_lock */
     atomic_bool timer_resting;             /* the timer thread does not tick */
+    pthread_mutex_t pinned_lock;
+    LIST_HEAD(, gri_pinned) pinned; /* pinned_lock */
 };
 
 /* schedule.c */
 void gri_workers_schedule(gr_system *sys, gri_actor *actor);
+/* One of those that belong to it, or NULL. */
+gri_actor *gri_station_take_bound(gri_station *own);
 /* The next actor for a worker, from wherever there is one; NULL: there is none now. */
 gri_actor *gri_station_look(gri_station *own);
 
@@ -58,6 +64,14 @@ gri_actor *gri_workers_next(gri_worker *worker);
 /* False when it was not asleep. */
 bool gri_station_wake(struct gri_workers *workers, gri_station *sleeper);
 void gri_workers_wake_one(struct gri_workers *workers);
+
+/* pinned.c */
+void gri_pinned_wake(gri_station *station);
+/* When no more are made. False: some thread hangs in a handler. */
+bool gri_pinned_stop(struct gri_workers *workers, bool abandoned);
+void gri_pinned_free(struct gri_workers *workers);
+void gri_pinned_each(struct gri_workers *workers, void (*fn)(void *arg, gri_worker *worker),
+                     void *arg);
 
 /* ticker.c: the thread of alarms; `arg` is the system */
 void *gri_workers_tick(void *arg);

@@ -95,8 +95,12 @@ typedef struct gr_props {
     gr_mailbox_kind mailbox;     /* default GR_MAILBOX_REFUSE */
     gr_priority_fn priority;     /* required with GR_MAILBOX_PRIORITY */
     gr_describe_fn describe;     /* default: its name */
-    bool reentrant;              /* handle other messages while one waits; default no */
-    gr_supervision supervision;  /* what happens to this actor's children when they fail */
+    uint32_t
+        stack_bytes; /* of the fibers that its handlers run on, when the system's are too small: 16 KiB to 256 MiB */
+    bool pinned;    /* runs on a thread of its own, so its handlers may block; default no. Under a
+                             stepped dispatcher it runs like any other */
+    bool reentrant; /* handle other messages while one waits; default no */
+    gr_supervision supervision; /* what happens to this actor's children when they fail */
 } gr_props;
 
 /**
