@@ -289,3 +289,13 @@ gr_msg *note_new(uint32_t writer, uint64_t number, size_t bytes)
     free(body);
     return msg;
 }
+
+void world_send_notes(world *in, int from, gr_pid to, uint32_t writer, uint64_t first,
+                      uint64_t count, size_t bytes)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        assert_int_equal(
+            gr_send_wait(in->peers[from].sys, to, note_new(writer, first + i, bytes), GR_FOREVER),
+            GR_OK);
+    }
+}

@@ -104,5 +104,8 @@ void book_open(world *world, int i, book *book);
 void book_drop_held(book *book);
 /* A note, with a body of `bytes`; from a writer 0 to WORLD_WRITERS - 1. */
 gr_msg *note_new(uint32_t writer, uint64_t number, size_t bytes);
+/* So many of them, one after the other; waits for room. */
+void world_send_notes(world *world, int from, gr_pid to, uint32_t writer, uint64_t first,
+                      uint64_t count, size_t bytes);
 
 #endif

@@ -41,8 +41,8 @@ typedef struct gr_remote_options {
     size_t message_bytes_max; /* a larger message is refused at its sender */
     uint32_t window_messages; /* what a peer may have in use here, at most */
     size_t window_bytes;
-    size_t held_bytes_max; /* what is kept for a peer until it acknowledges; a larger window than this
-                              is not believed; at least GR_HELD_BYTES_MIN */
+    size_t held_bytes_max; /* what is kept for a peer until it acknowledges; a larger window than
+                              this is not believed; at least GR_HELD_BYTES_MIN */
     uint32_t sessions_max; /* processes that this one talks to; others that come are refused as
                               GR_EBUSY. Nodes may be a quarter more: clients do not keep them out */
     uint32_t links_max;    /* connections that have said hello; others are closed; default twice
