@@ -69,6 +69,7 @@ static void vacate(gri_actor *actor, gr_reason reason)
     }
     gri_actor_timers_end(actor);
     gri_continuations_end(actor);
+    gri_restart_wait_end(actor);
     drain_mailbox(actor);
     actor->mailbox_kind =
         GR_MAILBOX_REFUSE; /* late comers find a plain one, with nobody behind it */
@@ -96,7 +97,8 @@ static void free_extras(gri_actor *actor)
     gri_watch_fini(actor);
     if (actor->extras != NULL) {
         gri_free(actor->extras->owed.at);
-        gri_free(actor->extras->failure);
+        gri_failure_free(actor->extras->failure);
+        gri_group_free(actor->extras->group);
         gri_free(actor->extras->given);
         gri_free(actor->extras->levels);
         gri_free(actor->extras);
@@ -185,6 +187,7 @@ static void finish_restart(gri_actor *actor)
         actor->extras->continuations_life++;
     }
     gri_actor_free_state(actor);
+    gri_group_renew(actor);
     actor->status = GRI_STARTING;
     (void)atomic_fetch_add_explicit(&sys->restarts, 1, memory_order_relaxed); /* a count */
     err = gri_actor_start_hook(actor);
@@ -262,6 +265,30 @@ static void tell_slow(gri_actor *actor)
                   actor->base.sys->slow_handler_ms);
 }
 
+/* Does what a supervisor has decided, but for stopping. */
+static void decided(gri_actor *actor)
+{
+    unsigned wants = actor->wants;
+
+    actor->wants &= (uint8_t) ~(GRI_ASKED_RESTART | GRI_ASKED_RESUME | GRI_ASKED_RESTART_TOO);
+    if (actor->status == GRI_PAUSED && (wants & GRI_ASKED_RESTART) != 0) {
+        if (!gri_restart_waits(actor)) {
+            begin_end(actor, GRI_RESTARTING, GR_ERESTARTED);
+        }
+    } else if (actor->status == GRI_PAUSED && (wants & GRI_ASKED_RESUME) != 0) {
+        resume(actor);
+    } else if (actor->status == GRI_RUNNING && (wants & GRI_ASKED_RESTART_TOO) != 0) {
+        /* One that is paused has failed itself, and hears about that. */
+        if (gri_restart_too_waits(actor)) {
+            actor->status = GRI_PAUSED;
+            gri_mailbox_block(&actor->mailbox, true);
+            end_waits(actor, GR_ERESTARTED);
+        } else {
+            begin_end(actor, GRI_RESTARTING, GR_ERESTARTED);
+        }
+    }
+}
+
 bool gri_actor_step_life(gri_actor *actor)
 {
     take_asked(actor);
@@ -282,15 +309,12 @@ bool gri_actor_step_life(gri_actor *actor)
             (actor->wants & GRI_ASKED_STOP_FAILED) != 0 ? GR_REASON_FAILED : GR_REASON_STOPPED;
         begin_end(actor, GRI_STOPPING, GR_ESTOPPED);
     }
-    if (actor->status == GRI_PAUSED && (actor->wants & GRI_ASKED_RESTART) != 0) {
-        begin_end(actor, GRI_RESTARTING, GR_ERESTARTED);
-    } else if (actor->status == GRI_PAUSED && (actor->wants & GRI_ASKED_RESUME) != 0) {
-        resume(actor);
-    }
-    actor->wants &= (uint8_t) ~(GRI_ASKED_RESTART | GRI_ASKED_RESUME);
+    decided(actor);
     if (actor->status == GRI_RESTARTING && may_finish(actor)) {
         finish_restart(actor);
-        return gri_actor_step_life(actor);
+        gri_actor_schedule(
+            actor); /* others first: a start that always fails must not keep the worker */
+        return true;
     }
     if (actor->status == GRI_STOPPING && may_finish(actor)) {
         finish_stop(actor);
@@ -329,6 +353,7 @@ void gri_actor_kill(gri_actor *actor)
     }
     if (actor->status != GRI_FREE) {
         gri_actor_timers_end(actor);
+        gri_restart_wait_end(actor);
         gri_actor_free_state(actor);
         if (actor->props.arg_free != NULL) {
             actor->props.arg_free(actor->props.arg);

@@ -35,7 +35,7 @@ void gri_actor_abort_start(gri_actor *actor);
 void gri_actor_child_stopped(gri_actor *parent, gri_actor *child);
 /* Nobody is at home any more: what comes late is turned away, and the claim given back. */
 void gri_actor_release_free(gri_actor *actor);
-/* Does what was asked as far as the actor's state allows; true when the actor has gone. */
+/* Does what was asked as far as the actor's state allows; true when the actor has gone, or its turn is over. */
 bool gri_actor_step_life(gri_actor *actor);
 
 /* Whether a message, or a continuation, may be handled now. */
@@ -51,7 +51,7 @@ static inline bool gri_actor_is_asked(const gri_actor *actor)
            0; /* sees the asker's doings */
 }
 
-/* False when gri_actor_step_life(), which has nothing to do in most turns, has ended the actor. */
+/* False when gri_actor_step_life(), which has nothing to do in most turns, has ended the actor or its turn. */
 static inline bool gri_actor_lives_on(gri_actor *actor)
 {
     return (actor->status == GRI_RUNNING && actor->wants == 0 && !gri_actor_is_asked(actor)) ||

@@ -51,6 +51,11 @@ static gr_err check_props(const gr_props *props, const char *name)
     if (err != GR_OK) {
         return err;
     }
+    if (gri_supervision_check(&props->supervision, "props.supervision", true) != GR_OK ||
+        (props->guardian != NULL &&
+         gri_supervision_check(props->guardian, "props.guardian", false) != GR_OK)) {
+        return GR_EINVAL;
+    }
     for (; at != NULL && *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7f || *at == '/') {
             return GRI_FAIL(GR_EINVAL, "name '%.64s': control characters and '/' are not allowed",
@@ -144,11 +149,17 @@ const gr_props *gri_actor_given(const gri_actor *actor)
     return actor->extras == NULL || actor->extras->given == NULL ? &defaults : actor->extras->given;
 }
 
+static bool is_default(const gr_supervision *supervision)
+{
+    return supervision->decide == NULL && supervision->strategy == GR_ONE_FOR_ONE &&
+           supervision->restarts == 0 && supervision->window_ms == 0 &&
+           supervision->backoff.min_ms == 0;
+}
+
 /* Whether props ask for anything that gri_props has no place for. */
 static bool are_rare(const gr_props *props)
 {
-    return props->supervision.decide != NULL || props->supervision.restarts != 0 ||
-           props->supervision.window_ms != 0;
+    return !is_default(&props->supervision) || props->guardian != NULL;
 }
 
 /* Keeps the whole props where they are rare; false when out of memory. */
@@ -160,13 +171,18 @@ static bool keep_given(gri_actor *actor, const gr_props *props)
         return true;
     }
     extras = gri_actor_extras(actor);
-    if (extras != NULL) {
-        extras->given = gri_alloc(sizeof(*props));
+    if (extras == NULL) {
+        return false;
     }
-    if (extras == NULL || extras->given == NULL) {
+    extras->given = gri_alloc(sizeof(*props));
+    if (extras->given == NULL) {
         return false;
     }
     *extras->given = *props;
+    if (props->supervision.strategy == GR_ALL_FOR_ONE) {
+        extras->group = gri_calloc(1, sizeof(*extras->group));
+        return extras->group != NULL;
+    }
     return true;
 }
 
@@ -193,6 +209,7 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     LIST_INIT(&actor->children);
     actor->failed_note.kind = GRI_NOTE_CHILD_FAILED;
     actor->handed_up = false;
+    actor->in_group = parent != NULL && parent->extras != NULL && parent->extras->group != NULL;
     actor->stopped_note.kind = GRI_NOTE_CHILD_STOPPED;
     atomic_store_explicit(&actor->room_wanted, false,
                           memory_order_relaxed); /* nobody knows it yet */

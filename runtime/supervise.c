@@ -1,5 +1,7 @@
 /*
- * Supervision: a failed actor is paused and its parent decides; the system itself decides for those without one.
+ * Supervision: a failed actor is paused and its parent decides, in its own turn; for one without a parent its guardian or
+ * the system does, in the turn of the one that failed. What was decided is asked of those it concerns; counting restarts and
+ * working out delays is done in restarts.c.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,121 +13,269 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
-static int restarts_allowed(const gr_supervision *supervision)
+/* A failure and what is to be done about it. */
+typedef struct decision {
+    gr_system *sys;
+    gri_actor *parent; /* NULL: a guardian or the system decides */
+    gri_actor *failed;
+    gri_group *group; /* NULL: it concerns nobody else */
+    gr_strategy strategy;
+    gr_directive directive;
+    int64_t due_ms; /* of a restart */
+    gr_error error;
+} decision;
+
+static gri_failure *failure_of(const gri_actor *actor)
 {
-    return supervision->restarts == 0  ? GR_RESTARTS_DEFAULT
-           : supervision->restarts < 0 ? 0
-                                       : supervision->restarts;
+    return actor->extras == NULL ? NULL : actor->extras->failure;
 }
 
-/* Whether one more restart fits into the window; if so it is counted. */
-static bool count_restart(gri_failure *failure, const gr_supervision *supervision, int64_t now_ms)
+/* ---- deciding ------------------------------------------------------------------------------------------------------ */
+
+static void decide(decision *made, const gr_supervision *supervision)
 {
-    int64_t window_ms =
-        supervision->window_ms == 0 ? GR_RESTART_WINDOW_MS_DEFAULT : supervision->window_ms;
-    int allowed = restarts_allowed(supervision);
+    gri_failure *failure = failure_of(made->failed);
+    bool system_decides = supervision == &made->sys->root;
 
-    if (allowed > failure->restarts_room) {
-        allowed = failure->restarts_room;
-    }
-    if (allowed == 0) {
-        return false;
-    }
-    if (failure->restarts_count >= allowed) {
-        /* The ring is full: the oldest stands where the next one goes. */
-        if (now_ms - failure->restarted_at[failure->restarts_next] < window_ms) {
-            return false;
-        }
-    } else {
-        failure->restarts_count++;
-    }
-    failure->restarted_at[failure->restarts_next] = now_ms;
-    failure->restarts_next = (failure->restarts_next + 1) % allowed;
-    return true;
-}
-
-static gr_directive decide(const gr_supervision *supervision, gri_actor *child)
-{
-    gri_failure *failure = child->extras == NULL ? NULL : child->extras->failure;
-    gr_directive directive = GR_RESTART;
-
+    made->strategy = supervision->strategy;
+    made->directive = GR_STOP;
     if (failure == NULL) { /* there was no memory to keep it */
-        return GR_STOP;
+        return;
     }
-    if (supervision->decide != NULL) {
-        directive = supervision->decide(gri_actor_pid(child), &failure->error);
+    made->directive = supervision->decide == NULL
+                          ? GR_RESTART
+                          : supervision->decide(gri_actor_pid(made->failed), &failure->error);
+    if ((unsigned)made->directive > (unsigned)GR_ESCALATE ||
+        (made->directive == GR_ESCALATE && system_decides)) {
+        made->directive = GR_STOP; /* there is nobody above the system */
     }
-    if (directive == GR_RESTART &&
-        !count_restart(failure, supervision, gr_system_now(child->base.sys))) {
-        directive = GR_STOP;
+    if (made->directive == GR_RESTART) {
+        gri_restarts *restarts = made->group != NULL ? &made->group->restarts
+                                 : system_decides    ? &failure->by_system
+                                                     : &failure->restarts;
+
+        if (gri_restarts_take(restarts, supervision, made->sys)) {
+            made->due_ms = restarts->due_ms;
+        } else {
+            made->directive = GR_STOP;
+        }
     }
-    return directive;
 }
 
-/* Has the supervision of `parent` (NULL: the system's own) decide about a paused child. */
-static void supervise(gr_system *sys, gri_actor *parent, gri_actor *child)
+/* ---- telling ------------------------------------------------------------------------------------------------------- */
+
+static int64_t delay_of(const decision *made)
 {
-    static const unsigned asked[] = {[GR_RESTART] = GRI_ASKED_RESTART,
-                                     [GR_RESUME] = GRI_ASKED_RESUME,
-                                     [GR_STOP] = GRI_ASKED_STOP_FAILED};
+    int64_t now_ms = gr_system_now(made->sys);
+
+    return made->directive == GR_RESTART && made->due_ms > now_ms ? made->due_ms - now_ms : 0;
+}
+
+static void log_decision(const decision *made)
+{
     static const char *const words[] = {[GR_RESTART] = "restart",
                                         [GR_RESUME] = "resume",
                                         [GR_STOP] = "stop",
                                         [GR_ESCALATE] = "escalate"};
-    gr_pid pid = gri_actor_pid(child);
-    gri_failure *failure = child->extras == NULL ? NULL : child->extras->failure;
-    gr_error error = failure == NULL ? (gr_error){.code = GR_ENOMEM} : failure->error;
-    gr_directive directive =
-        decide(parent == NULL ? &sys->root : &gri_actor_given(parent)->supervision, child);
     char text[GR_PID_TEXT_BYTES];
     char who[GRI_DESCRIPTION_BYTES];
+    char delay[40] = "";
+    bool all =
+        made->group != NULL && made->directive != GR_RESUME && made->directive != GR_ESCALATE;
 
-    if ((unsigned)directive > (unsigned)GR_ESCALATE ||
-        (directive == GR_ESCALATE && parent == NULL)) {
-        directive = GR_STOP; /* there is nobody above the system */
+    if (delay_of(made) > 0) {
+        (void)snprintf(delay, sizeof(delay), " in %lld ms", (long long)delay_of(made));
     }
-    gri_actor_describe(child, who);
-    gr_system_log(sys, GR_LOG_WARN, "GR-ACTOR-FAILED",
-                  "actor %s (%s%s) failed: %s: %s; decision: %s", gr_pid_format(pid, text),
-                  child->props.type_name, who, gr_err_name(error.code), error.text,
-                  words[directive]);
-    if (gri_events_wanted(sys)) {
-        gr_supervision_event event = {pid, parent == NULL ? gr_pid_null() : gri_actor_pid(parent),
-                                      directive, error};
+    gri_actor_describe(made->failed, who);
+    gr_system_log(made->sys, GR_LOG_WARN, "GR-ACTOR-FAILED",
+                  "actor %s (%s%s) failed: %s: %s; decision: %s%s%s",
+                  gr_pid_format(gri_actor_pid(made->failed), text), made->failed->props.type_name,
+                  who, gr_err_name(made->error.code), made->error.text, words[made->directive],
+                  all ? " it and its siblings" : "", delay);
+}
 
-        gr_publish(sys, &gr_supervision_event_type, &event);
+/* `child` is the one that failed, or a sibling. */
+static void publish(const decision *made, gr_pid child)
+{
+    if (gri_events_wanted(made->sys)) {
+        gr_supervision_event event = {.child = child,
+                                      .parent = made->parent == NULL ? gr_pid_null()
+                                                                     : gri_actor_pid(made->parent),
+                                      .directive = made->directive,
+                                      .error = made->error,
+                                      .failed = gri_actor_pid(made->failed),
+                                      .strategy = made->strategy,
+                                      .delay_ms = delay_of(made)};
+
+        gr_publish(made->sys, &gr_supervision_event_type, &event);
     }
-    if (directive == GR_ESCALATE) {
-        child->handed_up = true; /* what is decided about the parent holds for it too */
-        gri_actor_failed(parent, &error);
+}
+
+/* ---- doing --------------------------------------------------------------------------------------------------------- */
+
+/* Has the one that failed do what was decided. */
+static void apply(const decision *made)
+{
+    static const unsigned asked[] = {[GR_RESTART] = GRI_ASKED_RESTART,
+                                     [GR_RESUME] = GRI_ASKED_RESUME,
+                                     [GR_STOP] = GRI_ASKED_STOP_FAILED};
+    gri_actor *failed = made->failed;
+
+    if (made->directive == GR_ESCALATE) {
+        failed->handed_up = true; /* what is decided about the parent holds for it too */
+        gri_actor_failed(made->parent, &made->error);
         return;
     }
-    gri_actor_ask(child, pid.generation, asked[directive]);
+    if (made->directive == GR_RESTART) {
+        failure_of(failed)->due_ms = made->due_ms;
+    }
+    gri_actor_ask(failed, gri_actor_pid(failed).generation, asked[made->directive]);
+}
+
+/* Has the siblings of the one that failed do the same. Those that have failed meanwhile will be told when they are heard. */
+static void apply_to_siblings(const decision *made)
+{
+    gri_group *group = made->group;
+    gri_actor *sibling = NULL;
+
+    group->directive = made->directive;
+    /* Relaxed, both: who is asked below sees them; who fails before that is taken for one that did not. */
+    atomic_store_explicit(&group->due_ms, made->due_ms, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&group->round, 1, memory_order_relaxed);
+    LIST_FOREACH (sibling, &made->parent->children, sibling) {
+        gr_pid pid = gri_actor_pid(sibling);
+
+        /* One that has gone is still in the list until its parent has been told. Acquire: see vacate(). */
+        if (sibling != made->failed &&
+            atomic_load_explicit(&sibling->asked, memory_order_acquire) >> 32 == pid.generation) {
+            publish(made, pid);
+            gri_actor_ask(sibling, pid.generation,
+                          made->directive == GR_RESTART ? GRI_ASKED_RESTART_TOO
+                                                        : GRI_ASKED_STOP_FAILED);
+        }
+    }
+}
+
+static void carry_out(decision *made)
+{
+    log_decision(made);
+    publish(made, gri_actor_pid(made->failed));
+    if (made->group != NULL && (made->directive == GR_RESTART || made->directive == GR_STOP)) {
+        apply_to_siblings(made);
+    }
+    apply(made);
+}
+
+static decision decision_about(gri_actor *parent, gri_actor *failed)
+{
+    gri_failure *failure = failure_of(failed);
+    decision made = {.sys = failed->base.sys, .parent = parent, .failed = failed};
+
+    made.error = failure == NULL ? (gr_error){.code = GR_ENOMEM} : failure->error;
+    return made;
+}
+
+/* A child that failed before it heard what had been decided about all of them: that holds for its failure, too. */
+static bool is_covered(decision *made)
+{
+    gri_failure *failure = failure_of(made->failed);
+    gri_group *group = made->group;
+
+    if (group == NULL || failure == NULL ||
+        /* Relaxed: only this turn writes it. */
+        failure->round == atomic_load_explicit(&group->round, memory_order_relaxed)) {
+        return false;
+    }
+    made->group = NULL; /* the others know */
+    made->strategy = GR_ALL_FOR_ONE;
+    made->directive = group->directive;
+    made->due_ms = group->restarts.due_ms;
+    return true;
 }
 
 void gri_supervise_child(gri_actor *parent, gri_actor *child)
 {
+    decision made = decision_about(parent, child);
+
     if (parent->status == GRI_STOPPING || parent->status == GRI_RESTARTING) {
         return; /* the child has been asked to stop */
     }
-    supervise(parent->base.sys, parent, child);
+    made.group = parent->extras == NULL ? NULL : parent->extras->group;
+    if (!is_covered(&made)) {
+        decide(&made, &gri_actor_given(parent)->supervision);
+    }
+    carry_out(&made);
 }
 
-static gri_failure *failure_of(gri_actor *actor)
+/* For an actor without a parent. */
+static void supervise_root(gri_actor *actor)
+{
+    const gr_supervision *guardian = gri_actor_given(actor)->guardian;
+    decision made = decision_about(NULL, actor);
+
+    if (guardian != NULL) {
+        decide(&made, guardian);
+        if (made.directive != GR_ESCALATE) {
+            carry_out(&made);
+            return;
+        }
+        log_decision(&made);
+        publish(&made, gri_actor_pid(actor));
+    }
+    decide(&made, &actor->base.sys->root);
+    carry_out(&made);
+}
+
+/* ---- failing ------------------------------------------------------------------------------------------------------- */
+
+static void on_due(void *arg)
+{
+    gri_failure *failure = arg;
+
+    gri_actor_ask(failure->actor, failure->generation, GRI_ASKED_RESTART);
+}
+
+/* The record of an actor's failures; NULL when out of memory. In its turn. */
+static gri_failure *keep_failure(gri_actor *actor)
 {
     gri_extras *extras = gri_actor_extras(actor);
-    const gr_supervision *supervision = actor->parent == NULL
-                                            ? &actor->base.sys->root
-                                            : &gri_actor_given(actor->parent)->supervision;
-    int room = restarts_allowed(supervision);
 
     if (extras != NULL && extras->failure == NULL) {
-        extras->failure = gri_calloc(1, sizeof(gri_failure) + (size_t)room * sizeof(int64_t));
-        if (extras->failure != NULL) {
-            extras->failure->restarts_room = room;
+        gri_failure *failure = gri_calloc(1, sizeof(*failure));
+
+        if (failure != NULL) {
+            failure->actor = actor;
+            failure->generation = gri_actor_pid(actor).generation;
+            gr_alarm_init(&failure->alarm, actor->base.sys, on_due, failure);
+            extras->failure = failure;
         }
     }
     return extras == NULL ? NULL : extras->failure;
+}
+
+void gri_failure_free(gri_failure *failure)
+{
+    if (failure != NULL) {
+        gri_restarts_fini(&failure->restarts);
+        gri_restarts_fini(&failure->by_system);
+        gri_free(failure);
+    }
+}
+
+void gri_group_free(gri_group *group)
+{
+    if (group != NULL) {
+        gri_restarts_fini(&group->restarts);
+        gri_free(group);
+    }
+}
+
+void gri_group_renew(gri_actor *actor)
+{
+    if (actor->extras != NULL && actor->extras->group != NULL) {
+        gri_restarts_fini(&actor->extras->group->restarts);
+        actor->extras->group->restarts = (gri_restarts){0};
+    }
 }
 
 void gri_actor_failed(gri_actor *actor, const gr_error *error)
@@ -138,15 +288,56 @@ void gri_actor_failed(gri_actor *actor, const gr_error *error)
         return; /* it ends anyway, or its failure is being decided about */
     }
     (void)atomic_fetch_add_explicit(&sys->failures, 1, memory_order_relaxed); /* a count */
-    failure = failure_of(actor);
+    failure = keep_failure(actor);
     if (failure != NULL) {
         failure->error = *error;
+        if (actor->in_group) {
+            /* Relaxed: one that has been asked to restart with its siblings sees at least that round. */
+            failure->round =
+                atomic_load_explicit(&actor->parent->extras->group->round, memory_order_relaxed);
+        }
     }
     actor->status = GRI_PAUSED;
     gri_mailbox_block(&actor->mailbox, true);
     if (actor->parent != NULL) {
         gri_actor_note(actor->parent, &actor->failed_note);
     } else {
-        supervise(sys, NULL, actor);
+        supervise_root(actor);
+    }
+}
+
+/* ---- waiting for a restart ----------------------------------------------------------------------------------------- */
+
+bool gri_restart_waits(gri_actor *actor)
+{
+    gri_failure *failure = failure_of(actor);
+
+    if (failure == NULL || failure->due_ms <= gr_system_now(actor->base.sys)) {
+        return false;
+    }
+    gr_alarm_set(&failure->alarm, failure->due_ms);
+    return true;
+}
+
+bool gri_restart_too_waits(gri_actor *actor)
+{
+    /* Relaxed: see apply_to_siblings(). */
+    int64_t due_ms =
+        atomic_load_explicit(&actor->parent->extras->group->due_ms, memory_order_relaxed);
+    gri_failure *failure = due_ms <= gr_system_now(actor->base.sys) ? NULL : keep_failure(actor);
+
+    if (failure == NULL) { /* nor is there a wait without memory for it */
+        return false;
+    }
+    failure->due_ms = due_ms;
+    return gri_restart_waits(actor);
+}
+
+void gri_restart_wait_end(gri_actor *actor)
+{
+    gri_failure *failure = failure_of(actor);
+
+    if (failure != NULL) {
+        gr_alarm_fini(&failure->alarm);
     }
 }

@@ -96,7 +96,7 @@ static gr_err check_options(const gr_system_options *options)
     if (options->workers > WORKERS_MAX) {
         return GRI_FAIL(GR_EINVAL, "workers %u: at most %d", options->workers, WORKERS_MAX);
     }
-    return GR_OK;
+    return gri_supervision_check(&options->root, "the system's supervision", false);
 }
 
 static void init_locks(gr_system *sys)

@@ -16,6 +16,7 @@
 #include "fiber.h"
 #include "mailbox.h"
 #include "process.h"
+#include "restarts.h"
 #include "timers.h"
 #include "watch_table.h"
 
@@ -44,7 +45,8 @@ enum gri_asked {
     GRI_ASKED_STOP_FAILED = 2,
     GRI_ASKED_RESTART = 4,
     GRI_ASKED_RESUME = 8,
-    GRI_ASKED_TELL_SLOW = 16 /* to say who it is: its handler has been running for long */
+    GRI_ASKED_RESTART_TOO = 32, /* because of a sibling's failure */
+    GRI_ASKED_TELL_SLOW = 16    /* to say who it is: its handler has been running for long */
 };
 
 /* ---- waits: a fiber or a thread that sleeps until somebody wakes it ---------------------------------------------- */
@@ -103,14 +105,25 @@ typedef struct gri_pids {
 /* False: out of memory. */
 bool gri_pids_add(gri_pids *pids, gr_pid pid);
 
-/* Kept from the first failure on. */
+/* Kept from the first failure on: written by the actor when it fails, and by whoever decides while it is paused. */
 typedef struct gri_failure {
     gr_error error;
-    int restarts_count; /* in `restarted_at`, a ring as long as the limit */
-    int restarts_next;
-    int restarts_room;
-    int64_t restarted_at[];
+    unsigned round;         /* of the group, when it failed */
+    gri_restarts restarts;  /* as its parent or guardian decided */
+    gri_restarts by_system; /* as the system did */
+    int64_t due_ms;         /* of its restart */
+    gr_alarm alarm;         /* for that; in the actor's turn */
+    uint32_t generation;    /* whom the alarm asks */
+    gri_actor *actor;
 } gri_failure;
+
+/* Of a parent whose children stand and fall together. */
+typedef struct gri_group {
+    gri_restarts restarts;      /* in the parent's turn */
+    gr_directive directive;     /* the latest about all, in the parent's turn */
+    atomic_uint round;          /* how many there were */
+    atomic_int_fast64_t due_ms; /* of the restart of all */
+} gri_group;
 
 /* What only some actors have. */
 typedef struct gri_extras {
@@ -123,6 +136,7 @@ typedef struct gri_extras {
     gri_failure *failure;
     struct gri_levels *levels; /* of a mailbox with priorities */
     gri_worker *pinned;        /* the thread that is its own */
+    gri_group *group;          /* made at its start */
     struct gri_wait_list waits;
     uint32_t waits_count;
     uint64_t timers_made;
@@ -155,6 +169,7 @@ struct gri_actor {
     /* Apart from the bytes that only a turn writes: those are compared as one word. */
     atomic_bool room_wanted; /* any thread: somebody waits for room in the mailbox */
     bool handed_up;          /* in the parent's turn: its failure went on to the grandparent */
+    bool in_group;           /* fixed at its start: its parent has a group */
     /* Any thread. */
     _Alignas(64) gri_mailbox mailbox;
     _Atomic(gri_note *) notes; /* a stack */
@@ -383,6 +398,16 @@ void gri_actor_kill(gri_actor *actor);
 /* supervise.c */
 void gri_actor_failed(gri_actor *actor, const gr_error *error);
 void gri_supervise_child(gri_actor *parent, gri_actor *child);
+/* Whether an actor that is to be restarted has to wait for it; then it is asked again. In its turn. */
+bool gri_restart_waits(gri_actor *actor);
+/* The same for one that is restarted because of a sibling. */
+bool gri_restart_too_waits(gri_actor *actor);
+/* No restart will be asked for by the clock any more. */
+void gri_restart_wait_end(gri_actor *actor);
+void gri_failure_free(gri_failure *failure);
+void gri_group_free(gri_group *group);
+/* The children of an actor that starts anew are others: none of their restarts counts. */
+void gri_group_renew(gri_actor *actor);
 
 /* watch.c */
 void gri_watch_tell_all(gri_actor *actor, gr_reason reason);

@@ -203,6 +203,52 @@ static void try_send(trial *here)
     assert_int_equal(here->dead - dead, refused);
 }
 
+static gr_err group_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    static const gr_backoff soon = {.min_ms = 10};
+    trial *here = state;
+    gr_props props = {.receive = group_receive, .arg = here};
+    gr_pid child = gr_pid_null();
+
+    if (gr_pid_is_null(gr_context_parent(ctx)) && gr_context_children(ctx) == 0) {
+        for (int i = 0; i < 3; i++) {
+            props.supervision.backoff = soon;
+            if (gr_spawn_child(ctx, &props, NULL, &child) == GR_OK) {
+                (void)gr_send(here->sys, child, lab_word_new(1));
+            }
+        }
+        return GR_OK;
+    }
+    return gr_msg_read(msg, &lab_word_type) == NULL ? GR_OK : gr_fatal(GR_EFAILED, "told to fail");
+}
+
+static void try_group(trial *here)
+{
+    static const gr_supervision guardian = {.restarts = 3, .backoff = {.min_ms = 5}};
+    gr_props props = {.receive = group_receive,
+                      .arg = here,
+                      .supervision = {.strategy = GR_ALL_FOR_ONE, .backoff = {.min_ms = 10}},
+                      .guardian = &guardian};
+    gr_pid parent = gr_pid_null();
+    gr_err err = gr_spawn(here->sys, &props, "parent", &parent);
+
+    expect_one_of(err, GR_OK, GR_ENOMEM);
+    for (int i = 0; i < 3 && err == GR_OK; i++) {
+        (void)gr_send(here->sys, parent, lab_word_new(1));
+        gr_stepped_run_until_idle(here->stepped);
+        gr_stepped_advance(here->stepped, i * INT64_C(100));
+        gr_stepped_run_until_idle(here->stepped);
+    }
+    gr_send_stop(here->sys, parent);
+    gr_stepped_run_until_idle(here->stepped);
+}
+
+static void r36_each_allocation_fails_in_supervision(void **state)
+{
+    (void)state;
+    with_each_allocation_failing(try_group, true);
+}
+
 static void r36_each_allocation_fails_in_send(void **state)
 {
     (void)state;
@@ -378,6 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(r36_each_allocation_fails_in_spawn),
         cmocka_unit_test(r36_each_allocation_fails_in_children_watches_timers_and_restarts),
+        cmocka_unit_test(r36_each_allocation_fails_in_supervision),
         cmocka_unit_test(r36_each_allocation_fails_in_send),
         cmocka_unit_test(r36_each_allocation_fails_in_request),
         cmocka_unit_test(r36_each_allocation_fails_in_requests_of_handlers),

@@ -100,7 +100,9 @@ typedef struct gr_props {
     bool pinned;    /* runs on a thread of its own, so its handlers may block; default no. Under a
                              stepped dispatcher it runs like any other */
     bool reentrant; /* handle other messages while one waits; default no */
-    gr_supervision supervision; /* what happens to this actor's children when they fail */
+    gr_supervision supervision;     /* what happens to this actor's children when they fail */
+    const gr_supervision *guardian; /* what happens to this actor itself, where it has no parent;
+                                       may be shared; default: what the system's options say */
 } gr_props;
 
 /**

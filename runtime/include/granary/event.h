@@ -28,13 +28,18 @@ typedef struct gr_dead_letter {
     gr_dead_letter_cause cause;
 } gr_dead_letter;
 
-/** Published for every decision of a supervisor; `parent` is null when the system itself decided.
+/**
+ * Published for every decision of a supervisor, once for each actor that it concerns: under GR_ALL_FOR_ONE also for the
+ * siblings of the one that failed.
  */
 typedef struct gr_supervision_event {
     gr_pid child;
-    gr_pid parent;
+    gr_pid parent; /* null when a guardian or the system itself decided */
     gr_directive directive;
     gr_error error;
+    gr_pid failed; /* whose failure it was: `child`, or a sibling of it */
+    gr_strategy strategy;
+    int64_t delay_ms; /* before the restart */
 } gr_supervision_event;
 
 GR_API extern const gr_type gr_dead_letter_type;

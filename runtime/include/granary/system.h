@@ -34,7 +34,7 @@ typedef struct gr_system_options {
     uint32_t throughput;  /* messages an actor handles before others get the worker; default 300 */
     uint32_t stack_bytes; /* of a fiber; default 64 KiB, at least 16 KiB */
     uint32_t slow_handler_ms; /* a handler that runs longer is logged; default 1000 */
-    gr_supervision root;      /* for actors without a parent */
+    gr_supervision root;      /* for actors without a parent and without a guardian */
     gr_log_fn log;            /* default: none */
     void *log_arg;
     gr_log_level log_level; /* what is passed to `log`; default GR_LOG_ERROR */
