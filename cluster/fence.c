@@ -3,15 +3,8 @@
  * members in the ring of node ids; one that was not seen to renew, or has been quiet for half a lease,
  * does not count, so that when neighbours die together somebody still looks beyond them.
  *
- * A lease whose record has not changed for its lease and a margin *since this node first saw that
- * revision, by this node's clock* is compare-and-set to "fenced" at that very revision: a conflict means
- * that its holder lives, success that it can never renew again and has stopped by its own clock (lease.c
- * says why). Then, and only then, the member is taken out of the view. A record that is not there counts
- * as one at revision 0. A broken connection makes this actor look at once; it never shortens the wait.
- *
- * Time in which this node did not look counts little: after an outage of the coordinator, or when the
- * whole machine was asleep, the holders get the time to renew. So a pause costs a pause, and nobody is
- * fenced for it.
+ * When a lease is over, and what follows from it, is in lease_watch.c. A broken connection makes this actor look
+ * at once; it never shortens the wait.
  *
  * It also settles a view that was founded where there was none, once every owner of a lost view must
  * have stopped; and, in the first member, clears away the lease records of those that have gone. That
@@ -45,19 +38,6 @@ static void due_at(fence_round *round, int64_t at_ms)
     round->due_ms = at_ms < round->due_ms ? at_ms : round->due_ms;
 }
 
-static int64_t quiet_limit_ms(int64_t lease_ms)
-{
-    return lease_ms + gri_membership_margin_ms(lease_ms);
-}
-
-/* How much of the time between two looks counts: looks are a quarter of a lease apart. */
-static int64_t counted_ms(const gri_membership *m, int64_t between_ms)
-{
-    int64_t most = m->lease_ms * 3 / 8;
-
-    return between_ms > most ? most : between_ms;
-}
-
 static const gri_watched_lease *last_look(const gri_membership *m, uint64_t node)
 {
     size_t i = 0;
@@ -70,74 +50,25 @@ static const gri_watched_lease *last_look(const gri_membership *m, uint64_t node
     return NULL;
 }
 
-/* ---- ending members */
-
-static void remove_member(gri_membership *m, gri_view_event_kind kind, uint64_t node)
-{
-    gri_view_event event = {.kind = kind, .node = node};
-    gr_err err = gri_membership_change(m, &event, NULL, gr_system_now(m->sys) + m->lease_ms);
-
-    if (err == GR_OK) {
-        gr_system_log(m->sys, GR_LOG_INFO, "GR-CLUSTER-MEMBER-GONE", "node %016" PRIx64 " %s", node,
-                      kind == GRI_VIEW_FENCED ? "was fenced: its shards have new owners"
-                                              : "has left");
-    } /* else the next round tries again: the record says what is to be done */
-}
-
-static void end_lease(gri_membership *m, const gri_watched_lease *lease)
-{
-    gri_lease_record record = {GRI_LEASE_FENCED, 0, lease->lease_ms};
-    uint8_t bytes[GRI_LEASE_RECORD_BYTES_MAX];
-    size_t count = gri_lease_record_pack(&record, bytes);
-    char key[GRI_LEASE_KEY_BYTES];
-    gr_future *future = NULL;
-    gr_msg *msg = NULL;
-    const gr_coordinator_answer *answer = NULL;
-    gr_err err = GR_OK;
-
-    gri_lease_key(lease->node, key);
-    err = m->ops->compare_and_set(m->coordinator, key, lease->revision, bytes, count, m->request_ms,
-                                  &future);
-    err = gri_operation_await(err, future, &msg, &answer);
-    gr_msg_unref(msg);
-    if (err == GR_OK) {
-        remove_member(m, GRI_VIEW_FENCED, lease->node);
-    } /* a conflict: it lives; no answer: the next round sees what became of it */
-}
-
 /* ---- looking */
 
 static void judge(fence_round *round, uint64_t node, const gr_coordinator_answer *answer)
 {
     gri_membership *m = round->m;
-    const gri_watched_lease *last = last_look(m, node);
-    gri_watched_lease look = {.node = node,
-                              .revision = answer->revision,
-                              .looked_ms = gr_system_now(m->sys),
-                              .lease_ms = last == NULL ? m->lease_ms : last->lease_ms};
-    gri_lease_record record = {.state = GRI_LEASE_HELD};
+    int64_t limit_ms = 0;
+    gri_watched_lease look;
 
-    if (answer->revision != 0 &&
-        gri_lease_record_unpack(answer->value, answer->value_bytes, &record) == GR_OK) {
-        look.lease_ms = record.lease_ms;
-    }
-    if (record.state != GRI_LEASE_HELD) {
-        remove_member(m, record.state == GRI_LEASE_LEFT ? GRI_VIEW_LEAVE : GRI_VIEW_FENCED, node);
+    if (!gri_lease_judge(m, node, last_look(m, node), answer, &look)) {
         return;
-    }
-    if (last != NULL && last->revision == look.revision) {
-        look.quiet_ms = last->quiet_ms + counted_ms(m, look.looked_ms - last->looked_ms);
-        look.renews = last->renews;
-    } else {
-        look.renews = last != NULL;
     }
     round->looked[round->looked_count] = look;
     round->looked_count++;
     round->alive += look.renews && look.quiet_ms < look.lease_ms / 2;
-    if (look.quiet_ms >= quiet_limit_ms(look.lease_ms)) {
-        end_lease(m, &look);
+    limit_ms = gri_lease_quiet_limit_ms(look.lease_ms);
+    if (look.quiet_ms >= limit_ms) {
+        gri_lease_end(m, &look);
     } else {
-        due_at(round, look.looked_ms + quiet_limit_ms(look.lease_ms) - look.quiet_ms);
+        due_at(round, look.looked_ms + limit_ms - look.quiet_ms);
     }
 }
 
@@ -220,7 +151,7 @@ static void settle(fence_round *round)
         return;
     }
     pthread_mutex_lock(&m->lock);
-    at_ms = m->founded_seen_ms + quiet_limit_ms(m->lease_ms);
+    at_ms = m->founded_seen_ms + gri_lease_quiet_limit_ms(m->lease_ms);
     pthread_mutex_unlock(&m->lock);
     if (gr_system_now(m->sys) < at_ms) {
         due_at(round, at_ms);

@@ -237,25 +237,42 @@ static gr_err read_first_view(gri_membership *m, int64_t deadline_ms)
     return err;
 }
 
-static gr_err join(gri_membership *m, int64_t deadline_ms)
+/* Adds this node to the view, once nobody else has its address there; somebody may have been faster, again and
+ * again. A lease that was taken for an attempt before is renewed. */
+static gr_err enter_view(gri_membership *m, int64_t deadline_ms, int64_t *out_began_ms)
 {
     gri_view_event event = {
         .kind = GRI_VIEW_JOIN, .node = m->self.node, .member = &m->self, .lease_ms = m->lease_ms};
+    gr_err err = GR_OK;
+
+    do {
+        err = gri_address_claim(m, &deadline_ms);
+        if (err == GR_OK) {
+            err = gri_lease_take(m, deadline_ms, out_began_ms);
+        }
+        if (err == GR_OK) {
+            err = gri_membership_change(m, &event, NULL, deadline_ms);
+        }
+    } while (err == GR_EBUSY);
+    return err;
+}
+
+static gr_err join(gri_membership *m, int64_t deadline_ms)
+{
     int64_t began_ms = 0;
     gr_err err = read_first_view(m, deadline_ms);
 
-    if (err == GR_OK) {
-        err = gri_lease_take(m, deadline_ms, &began_ms);
-    }
     if (err != GR_OK) {
         return err;
     }
-    err = gri_membership_change(m, &event, NULL, deadline_ms);
+    err = enter_view(m, deadline_ms, &began_ms);
     if (err != GR_OK) {
         gr_error detail = *gr_last_error();
 
-        /* If the view has us all the same, a lease that is gone counts as fenced. */
-        (void)gri_lease_remove(m);
+        if (m->lease_revision != 0) {
+            /* If the view has us all the same, a lease that is gone counts as fenced. */
+            (void)gri_lease_remove(m);
+        }
         return gr_error_set(err, detail.file, detail.line, "%s", detail.text);
     }
     GRI_INVARIANT(gri_membership_go(m, GRI_MEMBERSHIP_MEMBER));

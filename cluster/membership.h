@@ -55,9 +55,10 @@ typedef struct gri_membership_options {
 } gri_membership_options;
 
 /*
- * Takes a lease and joins; waits (fiber or thread) until this node is in the view, or for timeout_ms.
- * The first view_changed() comes before it returns. Errors: GR_EMISMATCH another number of shards, lease
- * or protocol, GR_EINVAL, GR_EREFUSED, GR_EUNREACHABLE, GR_EIO, GR_ENOMEM; then nothing is left behind.
+ * Takes a lease and joins; waits (fiber or thread) until this node is in the view, or for timeout_ms, not
+ * counting the time that the lease of a member with the same address takes to run out.
+ * The first view_changed() comes before it returns. Errors: GR_EEXIST a member that lives has this
+ * address, GR_EMISMATCH another number of shards, lease or protocol, GR_EINVAL, GR_EREFUSED, GR_EUNREACHABLE, GR_EIO, GR_ENOMEM; then nothing is left behind.
  */
 gr_err gri_membership_start(gr_system *sys, const gri_membership_options *options,
                             int64_t timeout_ms, gri_membership **out_membership);

@@ -3,7 +3,8 @@
  *
  *   lease.c   renews this node's lease, and with it the right to act
  *   watch.c   waits for newer views
- *   fence.c   watches the leases of other members, fences them, settles views, clears what they left
+ *   fence.c   watches the leases of other members, fences them (lease_watch.c), settles views, clears
+ *             what they left
  *   sweep.c   removes lease records that nobody holds and no view tells of
  *   drain.c   gives shards away, and leaves
  *   voice.c   tells the node
@@ -113,7 +114,6 @@ struct gri_membership {
     uint64_t told_version;
     bool told_valid;
     bool told_fenced;
-    bool told_replaced; /* by a younger node at the same address */
     int64_t shown_ms;
 };
 
@@ -169,6 +169,23 @@ gr_err gri_membership_read_view(gri_membership *m);
  * own; give_unsure_at remembers the revision at which an attempt had no answer. */
 gr_err gri_membership_change(gri_membership *m, gri_view_event *event, gri_shard_ref *given,
                              int64_t deadline_ms);
+
+/* ---- lease_watch.c: other nodes' leases */
+
+/* How long a lease has to be quiet before it may be ended. */
+int64_t gri_lease_quiet_limit_ms(int64_t lease_ms);
+/* What the coordinator has answered about a lease, and what was seen of it before (NULL: nothing). False: it
+ * is over, and the member was taken out of the view as far as that went. */
+bool gri_lease_judge(gri_membership *m, uint64_t node, const gri_watched_lease *last,
+                     const gr_coordinator_answer *answer, gri_watched_lease *out_look);
+/* Ends one that has been quiet for long enough, and takes the member out of the view. */
+void gri_lease_end(gri_membership *m, const gri_watched_lease *lease);
+
+/* ---- claim.c: the address of a node that joins */
+
+/* Waits until no member has this node's address by the newest view known; the time for that is added to the deadline, which
+ * is for failures. GR_EEXIST: one has it and lives. */
+gr_err gri_address_claim(gri_membership *m, int64_t *deadline_ms);
 
 /* ---- sweep.c: lease records that are left */
 

@@ -6,7 +6,9 @@
  *   1. While its owner is a member, only the owner gives a shard away (GIVE), after draining it.
  *   2. The shards of a member that goes get new owners in the step that removes it, and every
  * change of owner raises the epoch, to the wall clock in milliseconds at least.
- *   3. In a view that was founded where there was none, nobody owns anything until it is settled.
+ *   3. Two members never have one address: who joins waits for the end of whoever had it before
+ *      (claim.c).
+ *   4. In a view that was founded where there was none, nobody owns anything until it is settled.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -91,9 +93,22 @@ static bool has_departed(const gri_view *view, uint64_t node)
     return false;
 }
 
+static const gri_member *find_address(const gri_view *view, const char *address)
+{
+    size_t i = 0;
+
+    for (i = 0; i < view->members_count; i++) {
+        if (strcmp(view->members[i].address, address) == 0) {
+            return &view->members[i];
+        }
+    }
+    return NULL;
+}
+
 static gr_err may_join(const gri_view *view, const gri_view_event *event, uint32_t shards_count)
 {
     const gri_member *member = event->member;
+    const gri_member *holder = NULL;
     gr_err err = gri_view_admits(view, shards_count, event->lease_ms);
 
     if (err == GR_OK) {
@@ -109,6 +124,11 @@ static gr_err may_join(const gri_view *view, const gri_view_event *event, uint32
         return GRI_FAIL(GR_EREFUSED,
                         "node %016" PRIx64 " has left the cluster; come back under a new id",
                         member->node);
+    }
+    holder = find_address(view, member->address);
+    if (holder != NULL) {
+        return GRI_FAIL(GR_EBUSY, "the address %.100s is that of node %016" PRIx64, holder->address,
+                        holder->node);
     }
     if (view->members_count >= GRI_VIEW_MEMBERS_MAX) {
         return GRI_FAIL(GR_EFULL, "the cluster has %zu members, which is the most",
@@ -134,11 +154,6 @@ static gr_err on_join(gri_view *view, const gri_view_event *event)
     }
     fresh.leaving = false;
     view->lease_ms = event->lease_ms;
-    for (at = 0; at < view->members_count; at++) {
-        if (strcmp(view->members[at].address, fresh.address) == 0) {
-            view->members[at].leaving = true;
-        }
-    }
     for (at = view->members_count; at > 0 && view->members[at - 1].node > fresh.node; at--) {
         view->members[at] = view->members[at - 1];
     }

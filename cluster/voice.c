@@ -34,17 +34,6 @@ static void tell_view(gri_membership *m)
     gri_view *view = gri_membership_newest(m, NULL);
 
     if (view != NULL && view->version > m->told_version) {
-        const gri_member *self = gri_view_member(view, m->self.node);
-
-        if (self != NULL && self->leaving && !m->told_replaced &&
-            gri_membership_state_now(m) == GRI_MEMBERSHIP_MEMBER) {
-            m->told_replaced = true;
-            gr_system_log(m->sys, GR_LOG_ERROR, "GR-CLUSTER-ADDRESS-TAKEN",
-                          "another node has joined with the address %s of node %016" PRIx64
-                          ": this one gives its shards away. Stop one of the two, or give each its "
-                          "own address.",
-                          m->self.address, m->self.node);
-        }
         m->told_version = view->version;
         m->events->view_changed(m->events_self, view);
     }

@@ -134,7 +134,7 @@ static gr_err make_url(const char *address, gri_consul_where *parts)
         strspn(port + 1, "0123456789") != strlen(port + 1)) {
         return GRI_FAIL(GR_EINVAL,
                         "the Consul agent's address is '%s', from %s; it has to be HOST:PORT",
-                        address, parts->from == NULL ? "the coordinator's name" : parts->from);
+                        address, parts->from == NULL ? "what follows consul:" : parts->from);
     }
     if (tls && name != NULL) {
         parts->connect_to = gri_strdup(host);

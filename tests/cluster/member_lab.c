@@ -251,6 +251,10 @@ void lab_clear(member_lab *lab, int number)
     while (node->busy) { /* it sees the stop in its next wait */
         must(gr_stepped_step(lab->stepped), "a start that does not end");
     }
+    if (node->membership !=
+        NULL) { /* it had nothing to wait for any more, and has come up meanwhile */
+        ownership_remove(lab->ownership, node->membership);
+    }
     node->membership = gri_membership_free(node->membership);
     gr_coordinator_memory()->free(node->coordinator);
     (void)gr_system_stop(node->sys, GR_FOREVER);

@@ -472,25 +472,95 @@ c07_shards_whose_giving_was_not_answered_are_given_once_the_view_can_be_read(voi
     lab_free(lab);
 }
 
-static void c12_the_younger_node_at_an_address_wins_and_the_elder_serves_nothing(void **state)
+/* Node 5 starts at the address of node 0. */
+static void start_intruder(member_lab *lab)
 {
-    member_lab *lab = cluster_of(8, 2);
-    gri_view *view = NULL;
-
-    (void)state;
-    lab_stall(lab, 0, true); /* it hangs; its successor starts at the same address */
     lab->nodes[5].number = 0;
     lab_start(lab, 5);
-    assert_true(lab_run(lab, 500));
-    lab_stall(lab, 0, false);
-    assert_true(lab_run(lab, 500));
-    view = gri_membership_view(lab->nodes[5].membership);
-    assert_int_equal(view->members_count, 3);
-    assert_int_equal(gri_view_owned(view, gr_system_node(lab->nodes[0].sys)), 0);
-    assert_true(gri_view_owned(view, gr_system_node(lab->nodes[5].sys)) > 0);
+}
+
+static void c12_a_node_at_the_address_of_one_that_lives_is_refused_and_changes_nothing(void **state)
+{
+    member_lab *lab = cluster_of(8, 3);
+    uint32_t owned = 0;
+    gri_view *view = gri_membership_view(lab->nodes[0].membership);
+
+    (void)state;
+    owned = (uint32_t)gri_view_owned(view, gr_system_node(lab->nodes[0].sys));
     gri_view_unref(view);
-    lab->nodes[5].number = 5;
+    start_intruder(lab);
+    assert_true(lab_run(lab, LAB_LEASE_MS));
+    assert_int_equal(lab->nodes[5].state, LAB_OFF);
+    assert_int_equal(lab->nodes[5].ended, GR_EEXIST);
+    assert_int_equal(lab->nodes[0].drained, 0);
+    view = gri_membership_view(lab->nodes[0].membership);
+    assert_int_equal(view->members_count, 3);
+    assert_int_equal(gri_view_owned(view, gr_system_node(lab->nodes[0].sys)), owned);
+    gri_view_unref(view);
+    assert_int_equal(lab_leases(lab), 3);
     lab_free(lab);
+}
+
+static void c12_a_node_that_pauses_for_less_than_its_lease_keeps_its_address(void **state)
+{
+    member_lab *lab = cluster_of(8, 2);
+
+    (void)state;
+    lab_stall(lab, 0, true);
+    start_intruder(lab);
+    assert_true(lab_run(lab, LAB_LEASE_MS * 3 / 4));
+    lab_stall(lab, 0, false);
+    assert_true(lab_run(lab, LAB_LEASE_MS));
+    assert_int_equal(lab->nodes[5].ended, GR_EEXIST);
+    assert_int_equal(lab->nodes[0].fenced, 0);
+    lab_free(lab);
+}
+
+static bool intruder_is_up(member_lab *lab)
+{
+    return lab->nodes[5].state == LAB_UP && lab_balanced(lab);
+}
+
+static void c12_after_a_crash_an_address_is_free_when_the_lease_is_over(void **state)
+{
+    int others = 0;
+
+    (void)state;
+    for (others = 0; others < 3; others++) { /* who fences: itself, or another */
+        member_lab *lab = cluster_of(8, 1 + others);
+        gri_view *view = NULL;
+
+        lab_stall(lab, 0, true);
+        start_intruder(lab);
+        assert_true(lab_run_until(lab, intruder_is_up, FAIL_OVER_MS));
+        view = gri_membership_view(lab->nodes[5].membership);
+        assert_int_equal(view->members_count, 1 + others);
+        gri_view_unref(view);
+        assert_int_equal(lab->nodes[5].lapsed, 0);
+        lab_stall(lab, 0, false);
+        assert_true(lab_run(lab, LAB_LEASE_MS));
+        assert_int_equal(lab->nodes[0].ended, GR_ESTOPPED); /* it finds itself fenced */
+        lab_free(lab);
+    }
+}
+
+static void c12_of_two_nodes_that_start_at_one_address_at_once_one_is_refused(void **state)
+{
+    uint64_t seed = 0;
+
+    (void)state;
+    for (seed = 1; seed <= 10; seed++) {
+        member_lab *lab = cluster_of(seed, 1);
+
+        lab->nodes[6].number = 5;
+        lab_start(lab, 5);
+        lab_start(lab, 6);
+        assert_true(lab_run(lab, 2 * LAB_LEASE_MS));
+        assert_true((lab->nodes[5].state == LAB_UP) != (lab->nodes[6].state == LAB_UP));
+        assert_true((lab->nodes[5].ended == GR_EEXIST) != (lab->nodes[6].ended == GR_EEXIST));
+        lab->nodes[6].number = 6;
+        lab_free(lab);
+    }
 }
 
 static void
@@ -735,7 +805,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(c10_a_revision_that_is_used_again_is_not_taken_for_what_it_was),
         cmocka_unit_test(c10_a_node_that_slept_through_what_a_restore_undoes_does_not_go_on_by_it),
         cmocka_unit_test(leases_that_nobody_holds_and_no_view_tells_of_are_swept_away),
-        cmocka_unit_test(c12_the_younger_node_at_an_address_wins_and_the_elder_serves_nothing),
+        cmocka_unit_test(
+            c12_a_node_at_the_address_of_one_that_lives_is_refused_and_changes_nothing),
+        cmocka_unit_test(c12_a_node_that_pauses_for_less_than_its_lease_keeps_its_address),
+        cmocka_unit_test(c12_after_a_crash_an_address_is_free_when_the_lease_is_over),
+        cmocka_unit_test(c12_of_two_nodes_that_start_at_one_address_at_once_one_is_refused),
         cmocka_unit_test(
             c12_a_node_with_another_number_of_shards_is_refused_and_leaves_nothing_behind),
         cmocka_unit_test(

@@ -67,6 +67,25 @@ case_a_port_in_use_is_named() {
     child_stop first 30 || fail "the first node did not leave politely"
 }
 
+case_c12_a_node_that_advertises_the_address_of_another_is_refused() {
+    built
+    start_node first --coordinator "sqlite:$work/cluster.db"
+    refused 1 --advertise "$address" --coordinator "sqlite:$work/cluster.db"
+    expect_text "$work/err" "$address"
+    child_stop first 30 || fail "the first node did not leave politely"
+    start_node second --advertise "$address" --coordinator "sqlite:$work/cluster.db"
+    child_stop second 30 || fail "the second node did not leave politely"
+}
+
+case_c12_after_a_crash_a_node_comes_back_at_its_address() {
+    built
+    start_node first --listen tcp://127.0.0.1:0 --coordinator "sqlite:$work/cluster.db"
+    child_signal first KILL
+    child_wait_end first 30 || fail "the first node did not end"
+    start_node second --listen "$address" --coordinator "sqlite:$work/cluster.db"
+    child_stop second 30 || fail "the second node did not leave politely"
+}
+
 case_listening_beyond_loopback_needs_to_be_asked_for() {
     built
     refused 2 --listen tcp://0.0.0.0:0 --coordinator "sqlite:$work/cluster.db"

@@ -58,7 +58,7 @@ typedef struct gr_node_options {
  * Owns:    takes each of `kinds` (NULL at the end) on every path; the node is yours: gr_node_stop()
  *          and gr_node_free() it.
  * Errors:  GR_EINVAL a bad option or a kind whose table lacks a method, GR_EEXIST the address is in
- *          use, GR_EMISMATCH the cluster has another number of shards or protocol version (both are
+ *          use, or another node that lives advertises it, GR_EMISMATCH the cluster has another number of shards or protocol version (both are
  *          named), GR_EUNREACHABLE or GR_EIO the coordinator, GR_ENOMEM. On an error nothing is
  *          left behind.
  * Thread:  any but handlers.
