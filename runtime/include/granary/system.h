@@ -53,7 +53,8 @@ typedef struct gr_system_options {
 GR_API GR_MUST_CHECK gr_err gr_system_new(const gr_system_options *options, gr_system **out_sys);
 
 /**
- * Stops all actors and waits for them. From then on spawns and sends are refused.
+ * Stops all actors and waits for them. From the moment it is called spawns are refused, and what is
+ * sent is refused or becomes a dead letter when its receiver has come to its end.
  *
  * Owns:    nothing.
  * Errors:  GR_ETIMEDOUT a handler did not return in time: the detail names it; GR_EINVAL called
