@@ -162,7 +162,7 @@ static bool release(gri_actor *actor)
     bool more = false;
 
     /* Relaxed: looked at again below. */
-    if (actor->notes_taken != NULL ||
+    if (gri_actor_has_unstashed(actor) || actor->notes_taken != NULL ||
         atomic_load_explicit(&actor->notes, memory_order_relaxed) != NULL ||
         gri_actor_is_asked(actor)) {
         return false;
@@ -243,7 +243,7 @@ void gri_actor_run(gri_actor *actor)
                 }
                 return;
             }
-            msg = gri_inbox_pop(actor);
+            msg = gri_actor_next_message(actor);
         }
         if (msg != NULL) {
             left--;

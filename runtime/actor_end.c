@@ -10,21 +10,35 @@
 
 #include "context.h"
 
-/* What is left in the mailbox becomes dead letters; those who asked are told. */
-static void drain_mailbox(gri_actor *actor)
+/* What nobody will handle becomes a dead letter; who asked is told. */
+static void turn_away(gri_actor *actor, gr_msg *msg)
 {
     gr_system *sys = actor->base.sys;
+    gr_pid to = {sys->node, actor->base.slot, msg->block.tag};
+
+    if (msg->type == &gr_terminated_type) {
+        (void)gr_msg_unref(msg);
+        return;
+    }
+    gri_answer_foreign(sys, msg, GR_EDEAD);
+    gr_dead_letter_add(sys, to, msg, GR_DEAD_STOPPED, GR_EDEAD);
+}
+
+static void drain_mailbox(gri_actor *actor)
+{
     gr_msg *msg = NULL;
 
     while ((msg = gri_inbox_pop(actor)) != NULL) {
-        gr_pid to = {sys->node, actor->base.slot, msg->block.tag};
+        turn_away(actor, msg);
+    }
+}
 
-        if (msg->type == &gr_terminated_type) {
-            (void)gr_msg_unref(msg);
-            continue;
-        }
-        gri_answer_foreign(sys, msg, GR_EDEAD);
-        gr_dead_letter_add(sys, to, msg, GR_DEAD_STOPPED, GR_EDEAD);
+/* Not for one that is free already: its extras may be on their way to be freed elsewhere. */
+static void drain_stash(gri_actor *actor)
+{
+    gri_stash_return(actor);
+    while (actor->extras != NULL && actor->extras->unstashed != NULL) {
+        turn_away(actor, gri_stash_pop(actor));
     }
 }
 
@@ -68,7 +82,9 @@ static void vacate(gri_actor *actor, gr_reason reason)
         gri_name_remove(sys, actor->name, pid);
     }
     gri_actor_timers_end(actor);
+    gri_receive_timeouts_end(actor);
     gri_continuations_end(actor);
+    drain_stash(actor);
     gri_restart_wait_end(actor);
     drain_mailbox(actor);
     actor->mailbox_kind =
@@ -100,6 +116,8 @@ static void free_extras(gri_actor *actor)
         gri_failure_free(actor->extras->failure);
         gri_group_free(actor->extras->group);
         gri_free(actor->extras->given);
+        gri_free(actor->extras->stash);
+        gri_free(actor->extras->behaviour);
         gri_free(actor->extras->levels);
         gri_free(actor->extras);
         actor->extras = NULL;
@@ -183,6 +201,9 @@ static void finish_restart(gri_actor *actor)
 
     run_stopped_hook(actor, GR_REASON_RESTARTING);
     gri_actor_timers_end(actor);
+    gri_receive_timeouts_end(actor);
+    gri_stash_return(actor);
+    gri_behaviour_reset(actor);
     if (actor->extras != NULL) {
         actor->extras->continuations_life++;
     }
@@ -320,6 +341,10 @@ bool gri_actor_step_life(gri_actor *actor)
         finish_stop(actor);
         return true;
     }
+    if ((actor->wants & GRI_ASKED_LOOK_IDLE) != 0) {
+        actor->wants &= (uint8_t)~GRI_ASKED_LOOK_IDLE;
+        gri_receive_timeouts_look(actor);
+    }
     return false;
 }
 
@@ -328,7 +353,8 @@ void gri_actor_kill(gri_actor *actor)
     gr_msg *msg = NULL;
     gri_note *note = NULL;
 
-    while ((msg = gri_inbox_pop(actor)) != NULL) {
+    gri_stash_return(actor);
+    while ((msg = gri_actor_next_message(actor)) != NULL) {
         (void)gr_msg_unref(msg);
     }
     while ((note = gri_actor_next_note(actor)) != NULL) {
@@ -353,6 +379,7 @@ void gri_actor_kill(gri_actor *actor)
     }
     if (actor->status != GRI_FREE) {
         gri_actor_timers_end(actor);
+        gri_receive_timeouts_end(actor);
         gri_restart_wait_end(actor);
         gri_actor_free_state(actor);
         if (actor->props.arg_free != NULL) {

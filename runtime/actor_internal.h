@@ -45,6 +45,19 @@ static inline bool gri_actor_may_handle(const gri_actor *actor)
            (actor->props.reentrant || actor->extras == NULL || actor->extras->waits_count == 0);
 }
 
+/* Whether messages that were stashed are to be handled now. */
+static inline bool gri_actor_has_unstashed(const gri_actor *actor)
+{
+    return actor->extras != NULL && actor->extras->unstashed != NULL && gri_actor_may_handle(actor);
+}
+
+/* The next message, or NULL. */
+static inline gr_msg *gri_actor_next_message(gri_actor *actor)
+{
+    return actor->extras != NULL && actor->extras->unstashed != NULL ? gri_stash_pop(actor)
+                                                                     : gri_inbox_pop(actor);
+}
+
 static inline bool gri_actor_is_asked(const gri_actor *actor)
 {
     return (uint32_t)atomic_load_explicit(&actor->asked, memory_order_acquire) !=

@@ -33,7 +33,8 @@ gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes)
     size_t payload = aligned(type->bytes);
     gr_msg *msg = NULL;
 
-    if (room_bytes > INT32_MAX - sizeof(*msg) || payload > INT32_MAX - sizeof(*msg) - room_bytes) {
+    if (room_bytes > GRI_MSG_BYTES_MAX - sizeof(*msg) ||
+        payload > GRI_MSG_BYTES_MAX - sizeof(*msg) - room_bytes) {
         return NULL;
     }
     msg = (gr_msg *)gri_pool_alloc(sizeof(*msg) + payload + room_bytes);
@@ -46,7 +47,8 @@ gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes)
     msg->sender = gr_pid_null();
     msg->extra = NULL;
     atomic_init(&msg->refs, 1);
-    msg->used = (uint32_t)(sizeof(*msg) + payload) & INT32_MAX;
+    msg->used = (uint32_t)(sizeof(*msg) + payload) & GRI_MSG_BYTES_MAX;
+    msg->quiet = 0;
     msg->request = 0;
     memset(msg + 1, 0, payload);
     return msg;
@@ -114,6 +116,11 @@ bool gr_msg_is_request(const gr_msg *msg)
     return msg->request != 0;
 }
 
+void gr_msg_mark_quiet(gr_msg *msg)
+{
+    msg->quiet = 1;
+}
+
 static gri_msg_extra *extra_of(gr_msg *msg)
 {
     size_t bytes = aligned(sizeof(gri_msg_extra));
@@ -123,7 +130,7 @@ static gri_msg_extra *extra_of(gr_msg *msg)
     }
     if (msg->block.room - msg->used >= bytes) {
         msg->extra = (gri_msg_extra *)((char *)msg + msg->used);
-        msg->used = (msg->used + (uint32_t)bytes) & INT32_MAX;
+        msg->used = (msg->used + (uint32_t)bytes) & GRI_MSG_BYTES_MAX;
         *msg->extra = (gri_msg_extra){0};
         return msg->extra;
     }
@@ -150,7 +157,7 @@ void *gr_msg_alloc(gr_msg *msg, size_t bytes)
     if (msg->block.room - msg->used >= need) {
         void *at = (char *)msg + msg->used;
 
-        msg->used = (msg->used + (uint32_t)need) & INT32_MAX;
+        msg->used = (msg->used + (uint32_t)need) & GRI_MSG_BYTES_MAX;
         return at;
     }
     extra = extra_of(msg);
@@ -245,6 +252,7 @@ gr_msg *gri_msg_for_queue(gr_msg *msg)
     }
     envelope->type = msg->type;
     envelope->sender = msg->sender;
+    envelope->quiet = msg->quiet;
     envelope->request = msg->request;
     envelope->extra->shared = msg;
     if (msg->extra != NULL && msg->extra->shared != NULL) {

@@ -27,11 +27,15 @@ struct gr_msg {
     gr_pid sender;
     gri_msg_extra *extra; /* NULL for most */
     atomic_uint refs;
-    uint32_t used : 31;   /* bytes of the block that are taken */
+    uint32_t used : 30;   /* bytes of the block that are taken */
+    uint32_t quiet : 1;   /* does not count as activity of who receives it */
     uint32_t request : 1; /* its sender waits for one answer */
 };
 
 _Static_assert(sizeof(struct gr_msg) == 64, "the envelope is one cache line");
+
+/* Of an envelope with its payload and the room that is asked for with it. */
+enum { GRI_MSG_BYTES_MAX = (1 << 30) - 1 };
 
 /* As gr_msg_new(), with room for gr_msg_alloc() in the same block. */
 gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes);

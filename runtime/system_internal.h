@@ -46,7 +46,8 @@ enum gri_asked {
     GRI_ASKED_RESTART = 4,
     GRI_ASKED_RESUME = 8,
     GRI_ASKED_RESTART_TOO = 32, /* because of a sibling's failure */
-    GRI_ASKED_TELL_SLOW = 16    /* to say who it is: its handler has been running for long */
+    GRI_ASKED_TELL_SLOW = 16,   /* to say who it is: its handler has been running for long */
+    GRI_ASKED_LOOK_IDLE = 64 /* to see whether it has been idle for one of its receive timeouts */
 };
 
 /* ---- waits: a fiber or a thread that sleeps until somebody wakes it ---------------------------------------------- */
@@ -143,6 +144,11 @@ typedef struct gri_extras {
     gri_note
         *deferred; /* continuations that are due, while no message may be handled; newest first */
     uint32_t continuations_life; /* counts restarts: those of an earlier life do not run */
+    gr_msg *unstashed;           /* come before the mailbox, oldest first */
+    struct gri_stash *stash;
+    struct gri_behaviour *behaviour; /* of those that ever had another one than that of the props */
+    struct gri_receive_timeout *timeouts;
+    int64_t active_ms; /* with timeouts: when the last message that counts was handled */
 } gri_extras;
 
 /* What every actor needs of its props; the rest is in the extras of those that asked for it, see gri_actor_given(). */
@@ -457,6 +463,27 @@ void gri_continuations_recall(gri_actor *actor);
 /* The actor has stopped: those that are due go, without running. */
 void gri_continuations_end(gri_actor *actor);
 void gri_continuation_drop(gri_note *note);
+
+/* behaviour.c */
+/* Chooses the function that is called with each message: the behaviour itself, or what stands around it. */
+void gri_behaviour_choose(gri_actor *actor);
+/* Back to that of the props, for a new state. */
+void gri_behaviour_reset(gri_actor *actor);
+/* Sees to it that gri_behaviour_choose() cannot fail; false when out of memory. */
+bool gri_behaviour_prepare(gri_actor *actor);
+
+/* stash.c */
+/* The next of those that were stashed and are to be handled first; there is one. */
+gr_msg *gri_stash_pop(gri_actor *actor);
+/* All that is stashed is to be handled first. */
+void gri_stash_return(gri_actor *actor);
+
+/* receive_timeout.c */
+/* A message is about to be, or has been, handled by an actor with receive timeouts. */
+void gri_receive_timeouts_touch(gri_actor *actor, const gr_msg *msg);
+/* Sees which are due; handles the message of one. */
+void gri_receive_timeouts_look(gri_actor *actor);
+void gri_receive_timeouts_end(gri_actor *actor);
 
 /* custom.c */
 gr_err gri_custom_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);

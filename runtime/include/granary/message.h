@@ -116,6 +116,16 @@ GR_API const gr_type *gr_msg_type(const gr_msg *msg);
 GR_API gr_pid gr_msg_sender(const gr_msg *msg);
 
 /**
+ * Marks a message as one that does not count as activity of who receives it: a receive timeout is not pushed back by it.
+ *
+ * Owns:    nothing.
+ * Errors:  none.
+ * Thread:  only while nobody else holds the message.
+ * Units:   none.
+ */
+GR_API void gr_msg_mark_quiet(gr_msg *msg);
+
+/**
  * Memory that lives and dies with the message, aligned for anything, not zeroed: for strings and
  * arrays of its payload.
  *

@@ -7,6 +7,7 @@
 #define GRANARY_RUNTIME_H
 
 #include <granary/actor.h>
+#include <granary/behaviour.h>
 #include <granary/error.h>
 #include <granary/event.h>
 #include <granary/future.h>

@@ -234,6 +234,23 @@ GR_API void gr_dead_letter_add(gr_system *sys, gr_pid to, gr_msg *take_msg,
 GR_API void gr_dead_letter_add_error(gr_system *sys, gr_pid to, gr_msg *take_msg,
                                      gr_dead_letter_cause cause, const gr_error *why);
 
+/* ---- idle actors
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/**
+ * As gr_receive_timeout_set() and gr_receive_timeout_cancel(), with a message of another type: so that each plugin has a
+ * receive timeout of its own, beside that of the application. The type has an empty payload and names the timeout.
+ *
+ * Owns:    `type` is borrowed as long as the system lives.
+ * Errors:  as there.
+ * Thread:  in a handler or hook.
+ * Units:   milliseconds.
+ */
+GR_API GR_MUST_CHECK gr_err gr_receive_timeout_set_type(gr_context *ctx, const gr_type *type,
+                                                        int64_t timeout_ms);
+GR_API void gr_receive_timeout_cancel_type(gr_context *ctx, const gr_type *type);
+
 /* ---- futures from the other side
  * ------------------------------------------------------------------------------ */
 
