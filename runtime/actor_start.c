@@ -34,7 +34,7 @@ static gr_err check_mailbox(const gr_props *props)
     return GR_OK;
 }
 
-static gr_err check_props(const gr_props *props, const char *name)
+gr_err gri_props_check(const gr_props *props, const char *name)
 {
     gr_err err = GR_OK;
     const char *at = name;
@@ -242,7 +242,7 @@ static gr_err pin(gri_actor *actor, const gr_props *props)
 gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
                        gr_pid *out_pid)
 {
-    gr_err err = check_props(props, name);
+    gr_err err = gri_props_check(props, name);
     gri_actor *actor = NULL;
     char *own_name = NULL;
     gr_pid pid;

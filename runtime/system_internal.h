@@ -385,6 +385,8 @@ static inline gri_actor *gri_actor_of(gri_process *process)
 int64_t gri_deadline(const gr_system *sys, int64_t timeout_ms);
 
 /* actor.c, actor_start.c, actor_end.c */
+/* GR_EINVAL, naming what is wrong with the props or the name and what would be right. */
+gr_err gri_props_check(const gr_props *props, const char *name);
 gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
                        gr_pid *out_pid);
 void gri_actor_ask(gri_actor *actor, uint32_t generation, unsigned what);

@@ -13,6 +13,7 @@
 #include <granary/future.h>
 #include <granary/message.h>
 #include <granary/pid.h>
+#include <granary/registry.h>
 #include <granary/supervisor.h>
 #include <granary/system.h>
 #include <granary/timer.h>
