@@ -121,7 +121,7 @@ void gr_msg_mark_quiet(gr_msg *msg)
     msg->quiet = 1;
 }
 
-static gri_msg_extra *extra_of(gr_msg *msg)
+gri_msg_extra *gri_msg_extra_of(gr_msg *msg)
 {
     size_t bytes = aligned(sizeof(gri_msg_extra));
 
@@ -160,7 +160,7 @@ void *gr_msg_alloc(gr_msg *msg, size_t bytes)
         msg->used = (msg->used + (uint32_t)need) & GRI_MSG_BYTES_MAX;
         return at;
     }
-    extra = extra_of(msg);
+    extra = gri_msg_extra_of(msg);
     more =
         extra == NULL || need > SIZE_MAX - sizeof(chunk) ? NULL : gri_alloc(sizeof(chunk) + need);
     if (more == NULL) {
@@ -173,7 +173,7 @@ void *gr_msg_alloc(gr_msg *msg, size_t bytes)
 
 void gr_msg_set_origin(gr_msg *msg, gr_origin *origin, size_t bytes)
 {
-    gri_msg_extra *extra = extra_of(msg);
+    gri_msg_extra *extra = gri_msg_extra_of(msg);
 
     if (extra == NULL) { /* no memory to remember it: as good as freed already */
         origin->released(origin, bytes);
@@ -197,6 +197,7 @@ gr_msg *gr_msg_ref(const gr_msg *msg)
 static void free_message(gr_msg *msg, bool drop)
 {
     gri_msg_extra extra = msg->extra == NULL ? (gri_msg_extra){0} : *msg->extra;
+    const gr_msg *holder = extra.headers == NULL ? NULL : gri_headers_holder(msg);
     chunk *next = NULL;
 
     if (drop && extra.shared == NULL && msg->type->drop != NULL) {
@@ -209,6 +210,7 @@ static void free_message(gr_msg *msg, bool drop)
     }
     gri_pool_free(&msg->block);
     (void)gr_msg_unref(extra.shared);
+    (void)gr_msg_unref(holder);
     if (extra.origin != NULL) {
         extra.origin->released(extra.origin, extra.origin_bytes);
     }
@@ -245,7 +247,7 @@ gr_msg *gri_msg_for_queue(gr_msg *msg)
     }
     envelope = gri_msg_new_with_room(&(const gr_type){"", 0, NULL, NULL, NULL},
                                      aligned(sizeof(gri_msg_extra)));
-    if (envelope == NULL || extra_of(envelope) == NULL) {
+    if (envelope == NULL || gri_msg_extra_of(envelope) == NULL) {
         (void)gr_msg_unref(envelope);
         (void)gr_msg_unref(msg);
         return NULL;
@@ -254,6 +256,7 @@ gr_msg *gri_msg_for_queue(gr_msg *msg)
     envelope->sender = msg->sender;
     envelope->quiet = msg->quiet;
     envelope->request = msg->request;
+    gri_headers_share(envelope, msg);
     envelope->extra->shared = msg;
     if (msg->extra != NULL && msg->extra->shared != NULL) {
         envelope->extra->shared = gr_msg_ref(msg->extra->shared);

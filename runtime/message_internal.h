@@ -19,6 +19,8 @@ typedef struct gri_msg_extra {
         *shared; /* the message whose payload this envelope carries: one of several receivers' */
     gr_origin *origin;
     size_t origin_bytes;
+    struct gri_headers
+        *headers; /* NULL: none; perhaps in the memory of another message, which is held then */
 } gri_msg_extra;
 
 struct gr_msg {
@@ -39,6 +41,15 @@ enum { GRI_MSG_BYTES_MAX = (1 << 30) - 1 };
 
 /* As gr_msg_new(), with room for gr_msg_alloc() in the same block. */
 gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes);
+
+/* What only some messages need, made when it is needed; NULL when out of memory. */
+gri_msg_extra *gri_msg_extra_of(gr_msg *msg);
+
+/* header.c */
+/* An envelope gets the headers of the message that it is made for. */
+void gri_headers_share(gr_msg *envelope, const gr_msg *msg);
+/* Whose memory they live in, if it is held for their sake. */
+const gr_msg *gri_headers_holder(const gr_msg *msg);
 
 /* A message ready to be queued: itself, or an envelope of its own when others hold it too; NULL when out of memory. */
 gr_msg *gri_msg_for_queue(gr_msg *take_msg);

@@ -115,6 +115,38 @@ GR_API const gr_type *gr_msg_type(const gr_msg *msg);
  */
 GR_API gr_pid gr_msg_sender(const gr_msg *msg);
 
+/** A note on the envelope: for traces, tenants and the like, which handlers need not know of. */
+typedef struct gr_header {
+    const char *key;
+    const char *value;
+} gr_header;
+
+enum { GR_HEADERS_MAX = 16, GR_HEADERS_BYTES_MAX = 4096 };
+
+/**
+ * Sets a header, in place of one with the same key; NULL as the value takes it away. A message that is handed on keeps its
+ * headers, here and to other processes; an answer has only its own.
+ *
+ * Owns:    copies both, into the message's own memory.
+ * Errors:  GR_EINVAL an empty key, more than GR_HEADERS_MAX headers or GR_HEADERS_BYTES_MAX bytes in all keys and values, or
+ *          the message has several holders; GR_ENOMEM. Then the message is as it was.
+ * Thread:  only while nobody else holds the message.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_msg_set_header(gr_msg *msg, const char *key, const char *value);
+
+/**
+ * The value of a header; how many there are; and one of them, in the order in which they were first set.
+ *
+ * Owns:    borrowed: live as long as the message, or until one is set.
+ * Errors:  NULL, or NULL for key and value, when there is no such header.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API const char *gr_msg_header(const gr_msg *msg, const char *key);
+GR_API size_t gr_msg_headers(const gr_msg *msg);
+GR_API gr_header gr_msg_header_at(const gr_msg *msg, size_t index);
+
 /**
  * Marks a message as one that does not count as activity of who receives it: a receive timeout is not pushed back by it.
  *
