@@ -103,15 +103,24 @@ static void end_watches(gri_session *session, gri_watches *watching, gri_watches
     }
 }
 
+const char *gri_session_who(const gri_session *session, char out_text[GRI_SESSION_WHO_BYTES])
+{
+    (void)snprintf(out_text, GRI_SESSION_WHO_BYTES, "%016" PRIx64 " %s", session->node,
+                   session->info.address[0] == '\0' ? "(a client)" : session->info.address);
+    return out_text;
+}
+
 /* Nothing is added to the outbox of an ended session any more, and what the network may still read of
  * it lives as long as the session; so it can be looked through without the lock. */
 void gri_session_end(gri_session *session, const gr_error *why)
 {
     gr_remote *remote = session->remote;
     ending end = {.session = session, .why = why};
+    char who[GRI_SESSION_WHO_BYTES];
     gri_watches watching = {NULL}, watched = {NULL};
     gri_link *link = NULL;
     bool was_up = session->id != 0;
+    bool polite = session->said_goodbye;
 
     /* Before others can see that it has ended: a sender that does takes it out of the table. */
     (void)gri_session_ref(session);
@@ -122,6 +131,7 @@ void gri_session_end(gri_session *session, const gr_error *why)
         return;
     }
     session->state = GRI_SESSION_ENDED;
+    polite = polite || session->heard_goodbye;
     link = session->link;
     session->link = NULL;
     end.asked = session->asked;
@@ -146,11 +156,12 @@ void gri_session_end(gri_session *session, const gr_error *why)
         session->route = NULL;
     }
     if (was_up) {
-        gr_system_log(remote->sys, GR_LOG_INFO, "GR-REMOTE-SESSION",
-                      "the session with %016" PRIx64 " %s has ended: %s", session->node,
-                      session->info.address, why->text);
+        gr_system_log(remote->sys,
+                      polite && session->info.role == GR_ROLE_CLIENT ? GR_LOG_DEBUG : GR_LOG_INFO,
+                      "GR-REMOTE-SESSION", "the session with %s has ended: %s",
+                      gri_session_who(session, who), why->text);
         GRI_COUNT(remote, sessions, (uint64_t)-1);
-        GRI_COUNT(remote, sessions_lost, session->said_goodbye ? 0 : 1);
+        GRI_COUNT(remote, sessions_lost, polite ? 0 : 1);
         gri_peers_tell(remote, GRI_PEER_LOST, session, why);
     }
     gri_session_unref(session);

@@ -164,6 +164,7 @@ static void open_link(gri_link *link, uint64_t received)
 {
     gr_remote *remote = link->remote;
     gri_session *session = link->meant;
+    char who[GRI_SESSION_WHO_BYTES];
     bool first = session->id == 0;
 
     session->candidate = NULL;
@@ -186,9 +187,9 @@ static void open_link(gri_link *link, uint64_t received)
     link->state = GRI_LINK_OPEN;
     if (first) {
         GRI_COUNT(remote, sessions, 1);
-        gr_system_log(remote->sys, GR_LOG_INFO, "GR-REMOTE-SESSION",
-                      "a session with %016" PRIx64 " %s begins", session->node,
-                      session->info.address);
+        gr_system_log(
+            remote->sys, session->info.role == GR_ROLE_CLIENT ? GR_LOG_DEBUG : GR_LOG_INFO,
+            "GR-REMOTE-SESSION", "a session with %s begins", gri_session_who(session, who));
         gri_peers_tell(remote, GRI_PEER_UP, session, NULL);
     }
 }

@@ -410,6 +410,9 @@ bool gri_session_receive(gri_session *session, gri_link *link, const uint8_t *by
         gri_session_wanted(session);
     }
     if (frame.kind == GRI_FRAME_GOODBYE && is != IGNORED) {
+        pthread_mutex_lock(&session->lock);
+        session->heard_goodbye = true;
+        pthread_mutex_unlock(&session->lock);
         gri_session_ask_end(session, GR_ENODELOST, "the peer said goodbye");
         return false;
     }

@@ -64,6 +64,7 @@ struct gri_session {
     bool beat_due;
     bool want_due; /* the first of the waiters needs most of the window: says so */
     bool goodbye_due;
+    bool heard_goodbye;
     /* Only the thread that receives; from one link to the next handed over by the control turn. */
     gri_numbers_in numbers_in;
     uint64_t in_messages, in_bytes; /* that took credit, ever */
@@ -113,6 +114,9 @@ void gri_session_wanted(gri_session *session);
 bool gri_session_waiting(gri_session *session);
 /* After all that waits. */
 void gri_session_say_goodbye(gri_session *session);
+/* Who is on the other side, in words, for logs. */
+enum { GRI_SESSION_WHO_BYTES = GR_ADDRESS_BYTES_MAX + 32 };
+const char *gri_session_who(const gri_session *session, char out_text[GRI_SESSION_WHO_BYTES]);
 
 /* inbox.c: one frame, in the link's receiving thread. False: the link must not go on. */
 bool gri_session_receive(gri_session *session, gri_link *link, const uint8_t *bytes, size_t count);

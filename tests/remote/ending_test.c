@@ -36,6 +36,7 @@ static void m03_a_crash_is_told_to_watchers_and_to_those_who_wait(void **state)
     assert_int_equal(gr_send(in->peers[0].sys, there.pid, note_new(0, 3, 0)), GR_OK);
     assert_int_equal(here.terminated, 0);
     WORLD_UNTIL(in, 11000, in->peers[0].losts == 1);
+    assert_int_equal(gr_remote_read_counters(in->peers[0].remote).sessions_lost, 1);
     assert_int_equal(gr_await(sent, 0, &reply), GR_EUNKNOWN);
     assert_int_equal(gr_await(unsent, 0, &reply), GR_ENOTRUN);
     WORLD_UNTIL(in, 1000, here.terminated == 1);
@@ -95,6 +96,7 @@ static void m03_a_goodbye_ends_the_session_at_once_and_delivers_what_was_sent(vo
     WORLD_UNTIL(in, 2000, in->peers[0].losts == 1);
     assert_int_equal(there.notes, 1000);
     assert_int_equal(there.out_of_order, 0);
+    assert_int_equal(gr_remote_read_counters(in->peers[0].remote).sessions_lost, 0);
     world_free(in);
 }
 
