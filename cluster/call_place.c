@@ -8,11 +8,22 @@
 
 #include "call_internal.h"
 
-static gri_place nowhere(gr_err code, const char *why, const char *kind)
+static gri_place not_known(const char *why)
 {
-    gri_place found = {.code = code};
+    gri_place found = {.code = GR_ENOTRUN};
 
-    (void)snprintf(found.text, sizeof(found.text), "%.80s%.70s", why, kind);
+    (void)snprintf(found.text, sizeof(found.text), "%s", why);
+    return found;
+}
+
+/* Names the role, if it asks for one: most often no node has it. */
+static gri_place not_hosted(const char *why, const gr_kind_info *kind)
+{
+    bool asks = kind->role != NULL && kind->role[0] != '\0';
+    gri_place found = {.code = GR_ENOKIND};
+
+    (void)snprintf(found.text, sizeof(found.text), "%s kind %.60s%s%.30s%s", why, kind->name,
+                   asks ? ", which asks for role '" : "", asks ? kind->role : "", asks ? "'" : "");
     return found;
 }
 
@@ -46,7 +57,7 @@ static gri_place place_of_stateless(gri_call *call, const gri_view *view)
     if (found.node == 0 && may_take(view, call->target, call->kind)) {
         found.node = call->target;
     }
-    return found.node != 0 ? found : nowhere(GR_ENOKIND, "no node hosts kind ", call->kind->name);
+    return found.node != 0 ? found : not_hosted("no node hosts", call->kind);
 }
 
 gri_place gri_place_of(gri_call *call, const gri_view *view)
@@ -56,7 +67,7 @@ gri_place gri_place_of(gri_call *call, const gri_view *view)
     gri_place found = {.node = 0};
 
     if (view == NULL) {
-        return nowhere(GR_ENOTRUN, "no node of the cluster has answered", "");
+        return not_known("no node of the cluster has answered");
     }
     if ((call->kind->flags & GR_KIND_STATELESS) != 0) {
         return place_of_stateless(call, view);
@@ -67,17 +78,16 @@ gri_place gri_place_of(gri_call *call, const gri_view *view)
         return found;
     }
     if (!view->settled) {
-        return nowhere(GR_ENOTRUN, "the cluster has just been founded, nobody owns grains yet", "");
+        return not_known("the cluster has just been founded, nobody owns grains yet");
     }
     shards = gri_view_shards(view, gri_view_table(call->kind, table));
     found.node =
         shards == NULL ? 0 : shards[gri_view_shard(view, call->kind, call->message.identity)].owner;
     if (found.node == 0) {
-        return nowhere(GR_ENOKIND, "no node hosts kind ", call->kind->name);
+        return not_hosted("no node hosts", call->kind);
     }
     if (!gri_view_hosts(view, found.node, call->kind->name)) {
-        return nowhere(GR_ENOKIND, "the node that owns its shard does not host kind ",
-                       call->kind->name);
+        return not_hosted("the node that owns its shard does not host", call->kind);
     }
     return found;
 }

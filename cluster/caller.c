@@ -29,20 +29,32 @@ static int64_t deadline_of(const gr_caller *caller, const gr_method *method,
     return deadline_ms;
 }
 
-static gr_err check_arguments(const gr_kind_info *kind, const gr_method *method,
+static gr_err check_arguments(const gr_caller *caller, const gri_call_spec *spec,
                               const gr_call_options *options)
 {
+    const char *missing = caller == NULL         ? "caller"
+                          : spec->kind == NULL   ? "kind"
+                          : spec->method == NULL ? "method"
+                                                 : NULL;
+
+    if (missing != NULL) {
+        return GRI_FAIL(GR_EINVAL, "a call without a %s: it is NULL", missing);
+    }
+    if (spec->identity == NULL || spec->request == NULL) {
+        return GRI_FAIL(GR_EINVAL, "a call of %s without %s: it is NULL", spec->method->full_name,
+                        spec->identity == NULL ? "an identity" : "a request");
+    }
     if (options->timeout_ms < 0) {
         return GRI_FAIL(
             GR_EINVAL,
             "a call of %s cannot take %lld ms: give it a positive time-out, or 0 for the default",
-            method->full_name, (long long)options->timeout_ms);
+            spec->method->full_name, (long long)options->timeout_ms);
     }
-    if (kind->version != GR_KIND_VERSION) {
+    if (spec->kind->version != GR_KIND_VERSION) {
         return GRI_FAIL(GR_EINVAL,
                         "kind %s was generated for version %u of kinds, this library knows %d: "
                         "generate it again",
-                        kind->name, kind->version, GR_KIND_VERSION);
+                        spec->kind->name, spec->kind->version, GR_KIND_VERSION);
     }
     return GR_OK;
 }
@@ -52,7 +64,7 @@ static gr_err prepare(gr_caller *caller, gri_call_spec *spec, const gr_call_opti
                       gri_call **out_call)
 {
     gri_exchange *exchange = NULL;
-    gr_err err = check_arguments(spec->kind, spec->method, options);
+    gr_err err = check_arguments(caller, spec, options);
 
     if (err != GR_OK) {
         return err;
@@ -186,8 +198,15 @@ gr_err gr_call_await(gr_caller *caller, gr_future *future, const gr_method *meth
                      int64_t timeout_ms, void **out_reply)
 {
     gr_msg *msg = NULL;
-    gr_err err = gr_await(future, timeout_ms, &msg);
+    gr_err err = GR_OK;
 
+    if (caller == NULL || future == NULL || method == NULL) {
+        return GRI_FAIL(GR_EINVAL, "waiting for a call without a %s: it is NULL",
+                        caller == NULL   ? "caller"
+                        : future == NULL ? "future"
+                                         : "method");
+    }
+    err = gr_await(future, timeout_ms, &msg);
     return err == GR_OK ? hand_over(caller, msg, method, out_reply) : err;
 }
 
@@ -199,7 +218,7 @@ gr_err gr_call_one_way(gr_caller *caller, const gr_kind_info *kind, const gr_met
                           .identity = identity,
                           .request = request,
                           .one_way = true,
-                          .ordered = caller->grain != NULL};
+                          .ordered = caller != NULL && caller->grain != NULL};
     gri_call *call = NULL;
     gr_err err = prepare(caller, &spec, options == NULL ? &no_options : options, &call);
 

@@ -160,7 +160,10 @@ static gr_err check_options(const gr_client_options *options)
 {
     gr_err err = GR_OK;
 
-    if (options == NULL || options->nodes == NULL || options->nodes[0] == '\0') {
+    if (options == NULL) {
+        return GRI_FAIL(GR_EINVAL, "a client needs options: they are NULL");
+    }
+    if (options->nodes == NULL || options->nodes[0] == '\0') {
         return GRI_FAIL(
             GR_EINVAL,
             "a client needs `nodes`: addresses such as tcp://127.0.0.1:4000, or a coordinator");
@@ -344,6 +347,9 @@ gr_err gr_client_wait_ready(gr_client *client, int64_t timeout_ms)
     gr_err err = GR_OK;
     char why[GR_ERROR_TEXT_BYTES];
 
+    if (client == NULL) {
+        return GRI_FAIL(GR_EINVAL, "waiting for a client that is NULL");
+    }
     (void)pthread_mutex_lock(&client->lock);
     ready = client->state == GR_CLIENT_CONNECTING ? gr_future_ref(client->ready) : NULL;
     (void)pthread_mutex_unlock(&client->lock);
@@ -363,18 +369,21 @@ gr_err gr_client_wait_ready(gr_client *client, int64_t timeout_ms)
 
 gr_caller *gr_client_caller(gr_client *client)
 {
-    return &client->caller;
+    return client == NULL ? NULL : &client->caller;
 }
 
 gr_system *gr_client_system(gr_client *client)
 {
-    return client->sys;
+    return client == NULL ? NULL : client->sys;
 }
 
 gr_client_state gr_client_read_state(gr_client *client)
 {
-    gr_client_state state = GR_CLIENT_CONNECTING;
+    gr_client_state state = GR_CLIENT_LOST;
 
+    if (client == NULL) {
+        return state;
+    }
     (void)pthread_mutex_lock(&client->lock);
     state = client->state;
     (void)pthread_mutex_unlock(&client->lock);
@@ -383,7 +392,7 @@ gr_client_state gr_client_read_state(gr_client *client)
 
 size_t gr_client_members(gr_client *client, gr_member_info *members, size_t room)
 {
-    gri_view *view = gri_view_cell_read(&client->exchange->view);
+    gri_view *view = client == NULL ? NULL : gri_view_cell_read(&client->exchange->view);
     size_t count = view == NULL ? 0 : view->members_count;
 
     for (size_t i = 0; i < count && i < room; i++) {
@@ -399,7 +408,9 @@ size_t gr_client_members(gr_client *client, gr_member_info *members, size_t room
 uint64_t gr_client_owner(gr_client *client, const gr_kind_info *kind, const char *identity)
 {
     char table[GRI_VIEW_TABLE_BYTES];
-    gri_view *view = gri_view_cell_read(&client->exchange->view);
+    gri_view *view = client == NULL || kind == NULL || identity == NULL
+                         ? NULL
+                         : gri_view_cell_read(&client->exchange->view);
     const gri_shard *shards =
         view == NULL ? NULL : gri_view_shards(view, gri_view_table(kind, table));
     uint64_t owner = shards == NULL ? 0 : shards[gri_view_shard(view, kind, identity)].owner;

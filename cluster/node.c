@@ -88,7 +88,15 @@ static gr_err begin_again(gr_node *node)
     (void)snprintf(address, sizeof(address), "%s", node->address);
     end_life(node);
     err = begin_life(node, node->options.advertise == NULL ? address : NULL);
-    return err == GR_EEXIST ? begin_life(node, NULL) : err;
+    err = err == GR_EEXIST ? begin_life(node, NULL) : err;
+    if (err == GR_OK) {
+        gr_system *sys = gr_node_system(node);
+
+        gr_system_log(sys, GR_LOG_INFO, "GR-NODE-BACK",
+                      "the node is a member again, as %016" PRIx64 " at %s", gr_system_node(sys),
+                      node->address);
+    }
+    return err;
 }
 
 /* ---- the keeper */
@@ -219,10 +227,19 @@ static void init_waiting(gr_node *node)
 
 gr_err gr_node_start(const gr_node_options *options, gr_kind *const *take_kinds, gr_node **out_node)
 {
-    gr_kind **kinds = take_all(take_kinds);
-    gr_node *node = gri_calloc(1, sizeof(*node));
+    gr_kind **kinds = NULL;
+    gr_node *node = NULL;
     gr_err err = GR_OK;
 
+    if (take_kinds == NULL) {
+        return GRI_FAIL(GR_EINVAL, "a node without a list of kinds: it is NULL");
+    }
+    kinds = take_all(take_kinds);
+    if (options == NULL) {
+        free_kinds(kinds);
+        return GRI_FAIL(GR_EINVAL, "a node without options: they are NULL");
+    }
+    node = gri_calloc(1, sizeof(*node));
     if (kinds == NULL || node == NULL) {
         free_kinds(kinds);
         gri_free(node);
@@ -459,6 +476,18 @@ gr_node_counters gr_node_read_counters(gr_node *node)
     return counters;
 }
 
+static void dump_counters(gri_incarnation *incarnation, FILE *out)
+{
+    gr_node_counters counters = {0};
+
+    count(incarnation, &counters);
+    (void)fprintf(out,
+                  "calls here: %" PRIu64 " replied, %" PRIu64 " failed, %" PRIu64
+                  " not run; grains: %" PRIu64 " activated, %" PRIu64 " deactivated\n",
+                  counters.calls_replied, counters.calls_failed, counters.calls_not_run,
+                  counters.activated, counters.deactivated);
+}
+
 void gr_node_dump(gr_node *node, FILE *out)
 {
     (void)pthread_mutex_lock(&node->lock);
@@ -477,6 +506,7 @@ void gr_node_dump(gr_node *node, FILE *out)
                           gri_view_owned(view, view->members[i].node));
         }
         (void)gri_view_unref(view);
+        dump_counters(node->current, out);
         gri_host_dump(node->current->host, out);
         gr_remote_dump(node->current->remote, out);
         gr_system_dump(node->current->sys, out);

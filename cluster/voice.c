@@ -51,9 +51,6 @@ static void tell_lease(gri_membership *m)
     if (valid) {
         m->events->lease_regained(m->events_self);
     } else {
-        gr_system_log(m->sys, GR_LOG_WARN, "GR-CLUSTER-LEASE-LAPSED",
-                      "the lease of node %016" PRIx64 " has lapsed: its grains pause",
-                      m->self.node);
         m->events->lease_lapsed(m->events_self);
     }
 }

@@ -175,6 +175,47 @@ static void c19_a_client_that_starts_before_the_file_is_there_finds_the_nodes_la
         probe_call(gr_client_caller(l->client), &probe_kind, PROBE_ADD, "x", 1, 0, NULL), GR_OK);
 }
 
+static void assert_invalid(gr_err err, const char *words)
+{
+    assert_int_equal(err, GR_EINVAL);
+    assert_says(words);
+}
+
+static void what_is_null_is_named_instead_of_used(void **state)
+{
+    lab *l = *state;
+    const gr_method *add = probe_method_of(&probe_kind, PROBE_ADD);
+    Probe__Ask ask = PROBE__ASK__INIT;
+    gr_kind *no_kinds[] = {NULL};
+    gr_future *future = NULL;
+    gr_caller *caller = NULL;
+    void *reply = NULL;
+
+    start_client(l, "tcp://127.0.0.1:1", NULL);
+    caller = gr_client_caller(l->client);
+    assert_invalid(gr_call(NULL, &probe_kind, add, "x", &ask, NULL, &reply), "caller");
+    assert_invalid(gr_call(caller, NULL, add, "x", &ask, NULL, &reply), "kind");
+    assert_invalid(gr_call(caller, &probe_kind, NULL, "x", &ask, NULL, &reply), "method");
+    assert_invalid(gr_call(caller, &probe_kind, add, NULL, &ask, NULL, &reply), "identity");
+    assert_invalid(gr_call(caller, &probe_kind, add, "x", NULL, NULL, &reply), "request");
+    assert_invalid(gr_call_future(NULL, &probe_kind, add, "x", &ask, NULL, &future), "caller");
+    assert_invalid(gr_call_future(caller, &probe_kind, add, "x", NULL, NULL, &future), "request");
+    assert_invalid(gr_call_one_way(NULL, &probe_kind, add, "x", &ask, NULL), "caller");
+    assert_invalid(gr_call_one_way(caller, &probe_kind, add, "x", NULL, NULL), "request");
+    assert_invalid(gr_call_await(caller, NULL, add, 0, &reply), "future");
+    assert_invalid(gr_client_wait_ready(NULL, 0), "client");
+    assert_null(gr_client_caller(NULL));
+    assert_null(gr_client_system(NULL));
+    assert_int_equal(gr_client_read_state(NULL), GR_CLIENT_LOST);
+    assert_int_equal(gr_client_members(NULL, NULL, 0), 0);
+    assert_int_equal(gr_client_owner(NULL, &probe_kind, "x"), 0);
+    l->client = gr_client_free(l->client);
+    assert_invalid(gr_client_start(NULL, &l->client), "options");
+    assert_invalid(gr_node_start(NULL, no_kinds, &l->node), "options");
+    assert_invalid(gr_node_start(&(gr_node_options){.coordinator = "sqlite:x"}, NULL, &l->node),
+                   "kinds");
+}
+
 static void the_largest_message_is_what_nodes_and_clients_are_told(void **state)
 {
     enum { LARGE = 5 * 1024 * 1024 };
@@ -213,6 +254,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(
             c19_a_client_that_starts_before_the_file_is_there_finds_the_nodes_later, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(what_is_null_is_named_instead_of_used, setup, teardown),
         cmocka_unit_test_setup_teardown(the_largest_message_is_what_nodes_and_clients_are_told,
                                         setup, teardown),
     };

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,6 +136,12 @@ static void c04_a_kind_that_only_another_node_hosts_is_called_there(void **state
 
     assert_int_equal(cluster_lab_start(lab, 0, first, NULL), GR_OK);
     assert_int_equal(cluster_lab_start(lab, 1, second, NULL), GR_OK);
+    assert_true(cluster_lab_settle(lab, 20000));
+    assert_int_equal(
+        probe_call(gr_node_caller(lab->nodes[0]), &probe_elsewhere, PROBE_ADD, "x", 1, 0, &number),
+        GR_ENOKIND);
+    assert_non_null(
+        strstr(gr_last_error()->text, "kind probe.Elsewhere, which asks for role 'elsewhere'"));
     assert_int_equal(cluster_lab_start(lab, 2, third, "elsewhere"), GR_OK);
     assert_true(cluster_lab_settle(lab, 20000));
     for (int i = 0; i < 3; i++) {
@@ -356,13 +363,34 @@ static void c06_calls_in_flight_to_a_dead_node_end_as_replied_or_unknown(void **
     assert_true(unknown > 0 && unknown < 30);
 }
 
+/* The lines of one id. */
+typedef struct heard_lines {
+    const char *id;
+    int count;
+    char last[240];
+} heard_lines;
+
+static void hear_lines(void *arg, gr_log_level level, const char *id, const char *text)
+{
+    heard_lines *heard = arg;
+
+    (void)level;
+    if (strstr(id, heard->id) != NULL) {
+        heard->count++;
+        (void)snprintf(heard->last, sizeof(heard->last), "%s", text);
+    }
+}
+
 static void c08_a_node_that_stalls_for_longer_than_its_lease_comes_back_under_a_new_id(void **state)
 {
     cluster_lab *lab = *state;
     char identity[24];
     uint64_t old_id = 0;
     gr_system *stalled = NULL;
+    static heard_lines back = {.id = "GR-NODE-BACK"};
 
+    lab->log = hear_lines;
+    lab->log_arg = &back;
     start_nodes(lab, 3);
     start_client(lab);
     for (int i = 0; i < 30; i++) {
@@ -383,6 +411,11 @@ static void c08_a_node_that_stalls_for_longer_than_its_lease_comes_back_under_a_
     assert_int_equal(gr_node_wait_ready(lab->nodes[1], 20000), GR_OK);
     assert_true(cluster_lab_settle(lab, 20000));
     assert_true(gr_system_node(gr_node_system(lab->nodes[1])) != old_id);
+    assert_int_equal(back.count, 1);
+    (void)snprintf(identity, sizeof(identity), "%016" PRIx64,
+                   gr_system_node(gr_node_system(lab->nodes[1])));
+    assert_non_null(strstr(back.last, identity));
+    assert_non_null(strstr(back.last, "mem://node-1"));
     lab->worlds[1].sys = gr_node_system(lab->nodes[1]);
     assert_true(gr_node_read_counters(lab->nodes[1]).shards_owned > 0);
     for (int i = 0; i < 30; i++) {
@@ -399,7 +432,10 @@ static void c10_a_coordinator_that_is_away_for_ten_seconds_costs_a_pause_and_no_
     gr_memory_store_faults away = {.unreachable = true};
     gr_memory_store_faults none = {0};
     char identity[24];
+    static heard_lines lapsed = {.id = "LAPSED"};
 
+    lab->log = hear_lines;
+    lab->log_arg = &lapsed;
     start_nodes(lab, 3);
     start_client(lab);
     for (int i = 0; i < 30; i++) {
@@ -408,6 +444,7 @@ static void c10_a_coordinator_that_is_away_for_ten_seconds_costs_a_pause_and_no_
     }
     assert_int_equal(gr_memory_store_set_faults(lab->store, 0, &away), GR_OK);
     gr_stepped_advance(lab->stepped, 5000);
+    assert_int_equal(lapsed.count, 3); /* each node says so once */
     assert_int_equal(probe_call(lab->caller, &probe_kind, PROBE_ADD, "g1", 1, 0, NULL), GR_ENOTRUN);
     assert_int_equal(gr_memory_store_set_faults(lab->store, 0, &none), GR_OK);
     gr_stepped_advance(lab->stepped, 1000);

@@ -6,8 +6,10 @@
  */
 #include "coordinator_lab.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -258,6 +260,30 @@ static void a_file_that_is_set_back_gives_no_revision_twice(void **state)
     lab.ops->free(c);
 }
 
+static void an_error_of_the_disk_asks_whether_the_file_was_taken_away(void **state)
+{
+    gr_coordinator *c = lab_open(*state);
+    struct rlimit was;
+    gr_future *future = NULL;
+    gr_msg *msg = NULL;
+    gr_err err = GR_OK;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, was.rlim_max}), 0);
+    err = lab.ops->compare_and_set(c, "view", 0, (const uint8_t *)"x", 1, 2000, &future);
+    assert_int_equal(err, GR_OK);
+    err = gr_await(future, 10000, &msg);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+    assert_int_equal(err, GR_EIO);
+    if (strstr(gr_last_error()->text, path) == NULL ||
+        strstr(gr_last_error()->text, "removed or replaced?") == NULL) {
+        fail_msg("'%s'", gr_last_error()->text);
+    }
+    gr_future_unref(future);
+    lab.ops->free(c);
+}
+
 static void whatever_allocation_fails_an_operation_ends(void **state)
 {
     gr_coordinator *c = lab_open(*state);
@@ -292,6 +318,7 @@ int main(void)
         COORDINATOR_TEST(a_file_locked_by_another_process_is_waited_for_and_then_unreachable),
         COORDINATOR_TEST(a_file_that_is_replaced_while_in_use_is_noticed_and_opened_afresh),
         COORDINATOR_TEST(a_file_that_is_set_back_gives_no_revision_twice),
+        COORDINATOR_TEST(an_error_of_the_disk_asks_whether_the_file_was_taken_away),
         COORDINATOR_TEST(whatever_allocation_fails_an_operation_ends),
         COORDINATOR_TEST(processes_that_open_a_new_file_at_once_lose_no_update),
     };

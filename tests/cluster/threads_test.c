@@ -251,6 +251,8 @@ static void a_node_shows_what_it_does(void **state)
     gr_node_dump(l->nodes[0], out);
     assert_int_equal(fclose(out), 0);
     assert_non_null(strstr(text, "kind probe.Probe: 1 activations"));
+    assert_non_null(strstr(text, "calls here: 1 replied, 0 failed, "));
+    assert_non_null(strstr(text, "grains: 1 activated, 0 deactivated"));
     free(text);
 }
 

@@ -51,7 +51,8 @@ GR_API GR_MUST_CHECK gr_err gr_client_start(const gr_client_options *options,
  * Waits until the client knows the cluster.
  *
  * Owns:    nothing.
- * Errors:  GR_EUNREACHABLE no node answered in time; the detail names the last reason.
+ * Errors:  GR_EUNREACHABLE no node answered in time; the detail names the last reason. GR_EINVAL the client is
+ *          NULL.
  * Thread:  any but handlers.
  * Units:   milliseconds.
  */
@@ -71,7 +72,7 @@ GR_API gr_client *gr_client_free(gr_client *take_client);
  * The client as a caller; its state; its system.
  *
  * Owns:    borrowed: as long as the client.
- * Errors:  none.
+ * Errors:  none. Of NULL: NULL, and GR_CLIENT_LOST.
  * Thread:  any.
  * Units:   none.
  */

@@ -110,7 +110,7 @@ typedef struct gr_call_options {
  * Errors:  the method's own error; GR_ENOTRUN it did not run (the detail says why); GR_EUNKNOWN it
  *          may have run; GR_EBUSY refused as overload until the deadline; GR_EDEADLOCK it would
  *          wait for itself, naming the cycle, here or further down; GR_ENOKIND, GR_ENOMETHOD,
- *          GR_EDECODE, GR_ETOOBIG it was refused for good; GR_EINVAL a bad identity; GR_EFAILED
+ *          GR_EDECODE, GR_ETOOBIG it was refused for good; GR_EINVAL a bad identity, or NULL; GR_EFAILED
  *          the method crashed, or its reply is too large to send or cannot be read. GR_ETIMEDOUT is never returned:
  *          a call that ran out of time is GR_ENOTRUN or GR_EUNKNOWN.
  *          What says how a call ended is only ever said of this call: a method that fails with one
