@@ -1,8 +1,9 @@
 /*
- * The end of a session: whoever asked and has no answer is told whether the request can have run,
- * watchers are told that the node is lost, those who were watched forget their watchers, and what
- * else was not delivered becomes dead letters. Runs in the control turn, on a full-sized stack, and
- * holds no lock while it tells.
+ * The end of a session: whoever asked and has no answer is told whether the request can have run: not
+ * when it was not sent, nor when the peer had not taken it in before its goodbye. Watchers are told
+ * that the node is lost, those who were watched forget their watchers, and what else was not delivered
+ * becomes dead letters. Runs in the control turn, on a full-sized stack, and holds no lock while it
+ * tells.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,17 +19,18 @@ typedef struct ending {
     gri_session *session;
     const gr_error *why;
     gri_pid_table asked;
+    bool peer_is_done; /* what it has not acknowledged it has not taken in */
+    bool said_goodbye; /* all that was sent has been handed over, as far as this side can tell */
 } ending;
 
-static void tell(ending *end, gr_pid whom, gr_err code)
+static void tell(const ending *end, gr_pid whom, gr_err code, const char *what)
 {
     gr_remote *remote = end->session->remote;
     char text[GR_ERROR_TEXT_BYTES];
     gr_msg *msg = NULL;
 
-    (void)snprintf(text, sizeof(text), "%s node %016" PRIx64 ": %.160s",
-                   code == GR_ENOTRUN ? "not sent to" : "sent, but not answered by",
-                   end->session->node, end->why->text);
+    (void)snprintf(text, sizeof(text), "%s node %016" PRIx64 ": %.160s", what, end->session->node,
+                   end->why->text);
     msg = gr_msg_new_error(code, text);
     if (msg != NULL) {
         (void)gr_send(remote->sys, whom, msg);
@@ -58,20 +60,21 @@ static void on_undelivered(void *arg, const gri_envelope *envelope, bool was_sen
     gr_pid to = {session->node, envelope->slot, envelope->generation};
     gr_pid sender = envelope->sender;
     const gr_type *type = gri_numbers_out_type(&session->numbers, envelope->type);
+    bool may_have_arrived = was_sent && !end->peer_is_done;
     gr_msg *msg = NULL;
 
     if (envelope->kind == GRI_ENVELOPE_TYPE || envelope->kind == GRI_ENVELOPE_SIGNAL ||
-        (was_sent && session->said_goodbye)) {
+        (may_have_arrived && end->said_goodbye)) {
         return;
     }
     if ((envelope->flags & GRI_ENVELOPE_SENDER) != 0 && sender.node == 0) {
         sender.node = remote->node;
     }
     if ((envelope->flags & GRI_ENVELOPE_REQUEST) != 0) {
-        if (!was_sent && gri_pid_table_take(&end->asked, sender)) {
-            tell(end, sender, GR_ENOTRUN);
+        if (!may_have_arrived && gri_pid_table_take(&end->asked, sender)) {
+            tell(end, sender, GR_ENOTRUN, was_sent ? "sent, but not taken in by" : "not sent to");
         }
-        return; /* those that were sent are told as unknown, with all that have no answer */
+        return; /* the others are told as unknown, with all that have no answer */
     }
     msg = message_of(type, envelope);
     if (msg != NULL) {
@@ -82,7 +85,7 @@ static void on_undelivered(void *arg, const gri_envelope *envelope, bool was_sen
 
 static bool tell_unknown(void *arg, const gri_pid_entry *entry)
 {
-    tell(arg, entry->pid, GR_EUNKNOWN);
+    tell(arg, entry->pid, GR_EUNKNOWN, "sent, but not answered by");
     return false;
 }
 
@@ -120,7 +123,7 @@ void gri_session_end(gri_session *session, const gr_error *why)
     gri_watches watching = {NULL}, watched = {NULL};
     gri_link *link = NULL;
     bool was_up = session->id != 0;
-    bool polite = session->said_goodbye;
+    bool polite = session->leaves;
 
     /* Before others can see that it has ended: a sender that does takes it out of the table. */
     (void)gri_session_ref(session);
@@ -139,6 +142,8 @@ void gri_session_end(gri_session *session, const gr_error *why)
     watching = session->watching;
     watched = session->watched;
     session->watching = session->watched = (gri_watches){NULL};
+    end.peer_is_done = session->peer_is_done;
+    end.said_goodbye = session->goodbye == GRI_GOODBYE_SAID;
     pthread_mutex_unlock(&session->lock);
 
     gri_peers_remove(remote, session);

@@ -33,11 +33,17 @@ typedef enum gri_frame_kind {
     GRI_FRAME_WANT = 7     /* a beat of who needs most of the window for its next message */
 } gri_frame_kind;
 
+/* A goodbye of who has taken in what it acknowledges and takes in nothing after it. Older peers say
+ * goodbye without it, and may have taken in more. */
+enum { GRI_GOODBYE_FINAL = 1 };
+
 typedef struct gri_frame {
     gri_frame_kind kind;
-    uint32_t count; /* envelopes; of handshake frames the bytes of the protobuf message */
-    uint64_t seq;   /* from 1; 0 unless DATA */
-    uint64_t ack;   /* the last frame that has been handled */
+    uint32_t
+        count;    /* envelopes; of handshake frames the bytes of the protobuf message; of a goodbye
+                       GRI_GOODBYE_FINAL or 0 */
+    uint64_t seq; /* from 1; 0 unless DATA */
+    uint64_t ack; /* the last frame that has been handled */
     uint64_t released_messages; /* of what was received, since the session began */
     uint64_t released_bytes;
 } gri_frame;

@@ -477,7 +477,7 @@ void gri_greeting_gone(gri_link *link)
     if (was_up) {
         gri_session_detach(session, link);
         session->since_ms = gr_system_now(link->remote->sys);
-        if (session->said_goodbye) {
+        if (gri_session_has_said_goodbye(session)) {
             end_session(session, "this side said goodbye");
         } else {
             gri_peers_tell(link->remote, GRI_PEER_BROKEN, session, NULL);

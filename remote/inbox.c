@@ -336,6 +336,13 @@ static bool take_envelopes(gri_session *session, gri_reader *reader, uint32_t co
 
 typedef enum verdict { FRESH, SEEN, IGNORED, WRONG } verdict;
 
+/* Who stops takes in nothing more: what is not acknowledged by its goodbye has not run and never will,
+ * and whoever has sent it may try elsewhere. */
+static bool takes_in_locked(const gri_session *session)
+{
+    return session->goodbye != GRI_GOODBYE_SAID && !gri_remote_is_stopping(session->remote);
+}
+
 /* What the frame says of our own frames, and whether its content is new. */
 static verdict look_locked(gri_session *session, gri_link *link, const gri_frame *frame)
 {
@@ -347,7 +354,17 @@ static verdict look_locked(gri_session *session, gri_link *link, const gri_frame
         !gri_window_release(&session->window, frame->released_messages, frame->released_bytes)) {
         return WRONG;
     }
-    if (frame->kind != GRI_FRAME_DATA || frame->seq <= session->received_seq) {
+    if (frame->kind == GRI_FRAME_GOODBYE) {
+        session->heard_goodbye = true;
+        session->peer_is_done = (frame->count & GRI_GOODBYE_FINAL) != 0;
+    }
+    if (frame->kind != GRI_FRAME_DATA) {
+        return SEEN;
+    }
+    if (!takes_in_locked(session)) {
+        return IGNORED;
+    }
+    if (frame->seq <= session->received_seq) {
         return SEEN;
     }
     if (frame->seq != session->received_seq + 1) {
@@ -410,9 +427,6 @@ bool gri_session_receive(gri_session *session, gri_link *link, const uint8_t *by
         gri_session_wanted(session);
     }
     if (frame.kind == GRI_FRAME_GOODBYE && is != IGNORED) {
-        pthread_mutex_lock(&session->lock);
-        session->heard_goodbye = true;
-        pthread_mutex_unlock(&session->lock);
         gri_session_ask_end(session, GR_ENODELOST, "the peer said goodbye");
         return false;
     }

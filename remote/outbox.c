@@ -354,15 +354,21 @@ bool gri_outbox_empty(const gri_outbox *outbox)
 
 /* ---- looking ---- */
 
-static void each_in(const struct gri_chunks *chunks, gri_outbox_fn fn, void *arg, bool was_sent)
+/* Of those that were sent the first may be acknowledged, and here only since the network still reads
+ * it. */
+static void each_in(const struct gri_chunks *chunks, uint64_t acked, gri_outbox_fn fn, void *arg)
 {
     const gri_chunk *chunk = NULL;
     gri_envelope envelope;
 
     TAILQ_FOREACH (chunk, chunks, next) {
+        bool was_sent = chunk->seq != 0;
         gri_reader reader =
             gri_reader_of(chunk->data + GRI_FRAME_BYTES, chunk->bytes - GRI_FRAME_BYTES);
 
+        if (was_sent && chunk->seq <= acked) {
+            continue;
+        }
         while (reader.left > 0 && gri_envelope_read(&reader, &envelope)) {
             if (envelope.kind != GRI_ENVELOPE_PIECE ||
                 envelope.offset + envelope.bytes == envelope.total) {
@@ -376,9 +382,9 @@ void gri_outbox_each(const gri_outbox *outbox, gri_outbox_fn fn, void *arg)
 {
     const gri_parcel *parcel = NULL;
 
-    each_in(&outbox->sent, fn, arg, true);
-    each_in(&outbox->lanes[GRI_LANE_CONTROL], fn, arg, false);
-    each_in(&outbox->lanes[GRI_LANE_USER], fn, arg, false);
+    each_in(&outbox->sent, outbox->acked, fn, arg);
+    each_in(&outbox->lanes[GRI_LANE_CONTROL], outbox->acked, fn, arg);
+    each_in(&outbox->lanes[GRI_LANE_USER], outbox->acked, fn, arg);
     STAILQ_FOREACH (parcel, &outbox->parcels, next) {
         gri_envelope envelope = parcel->envelope;
 

@@ -89,6 +89,11 @@ bool gri_pid_table_add(gri_pid_table *table, gr_pid pid, uint32_t now_s)
     return true;
 }
 
+bool gri_pid_table_has(const gri_pid_table *table, gr_pid pid)
+{
+    return table->used > 0 && !gr_pid_is_null(place_of(table, pid)->pid);
+}
+
 bool gri_pid_table_take(gri_pid_table *table, gr_pid pid)
 {
     gri_pid_entry *entry = NULL;

@@ -25,6 +25,7 @@ typedef struct gri_pid_table {
 void gri_pid_table_fini(gri_pid_table *table);
 /* One more for this pid. False: out of memory, nothing has changed. */
 bool gri_pid_table_add(gri_pid_table *table, gr_pid pid, uint32_t now_s);
+bool gri_pid_table_has(const gri_pid_table *table, gr_pid pid);
 /* One less; false when it had none. */
 bool gri_pid_table_take(gri_pid_table *table, gr_pid pid);
 /* All of it goes. */

@@ -83,6 +83,12 @@ void gri_remote_noise(gr_remote *remote, const char *id, const char *format, ...
 
 /* ---- what the runtime hands over ---- */
 
+/* What still goes when this side stops: an answer to who waits for it. */
+static bool is_owed(gri_session *session, gr_pid to, const gr_msg *msg)
+{
+    return !gr_msg_is_request(msg) && gri_session_owes(session, to);
+}
+
 static gr_err foreign_send(void *self, gr_pid to, gr_msg *take_msg, int64_t deadline_ms)
 {
     gr_remote *remote = self;
@@ -90,15 +96,17 @@ static gr_err foreign_send(void *self, gr_pid to, gr_msg *take_msg, int64_t dead
     bool again = true;
     gr_err err = GR_OK;
 
-    if (gri_remote_is_stopping(remote)) { /* who passes in the last moment is waited out */
-        gr_dead_letter_add(remote->sys, to, take_msg, GR_DEAD_UNREACHABLE, GR_ENOTRUN);
-        return GR_ESTOPPED;
-    }
     while (again) {
-        session = gri_peers_get(remote, to.node, true);
-        if (session == NULL) {
-            gr_dead_letter_add(remote->sys, to, take_msg, GR_DEAD_UNREACHABLE, GR_EUNREACHABLE);
-            return GR_EUNREACHABLE;
+        bool stopping = gri_remote_is_stopping(remote); /* who passes just before is waited out */
+
+        session = gri_peers_get(remote, to.node, !stopping);
+        if (session == NULL || (stopping && !is_owed(session, to, take_msg))) {
+            gr_dead_letter_add(remote->sys, to, take_msg, GR_DEAD_UNREACHABLE,
+                               stopping ? GR_ENOTRUN : GR_EUNREACHABLE);
+            if (session != NULL) {
+                gri_session_unref(session);
+            }
+            return stopping ? GR_ESTOPPED : GR_EUNREACHABLE;
         }
         err = gri_session_send(session, to, take_msg, deadline_ms, &again);
         if (again) {
@@ -165,7 +173,7 @@ static bool has_nothing_to_say(const gri_session *session, void *arg)
 static bool says_no_goodbye(const gri_session *session, void *arg)
 {
     (void)arg;
-    return session->state == GRI_SESSION_UP && !session->said_goodbye;
+    return session->state == GRI_SESSION_UP && !session->leaves;
 }
 
 static bool is_left(const gri_session *session, void *arg)
@@ -189,7 +197,8 @@ static void stop_is_over(struct gri_stop *stop)
     }
 }
 
-/* What is queued is still handed over; after it the peer is said goodbye to, once, and then closes. */
+/* What is queued is still handed over; after it the peer is said goodbye to, once, and then closes. When
+ * the connection breaks before, the next one goes on with that. */
 static void go_on_stopping(gr_remote *remote, int64_t now)
 {
     struct gri_stop *stop = remote->stop;
@@ -206,7 +215,7 @@ static void go_on_stopping(gr_remote *remote, int64_t now)
         gri_peers_end_all(remote, &why);
     }
     while ((session = gri_peers_find(remote, says_no_goodbye, NULL)) != NULL) {
-        session->said_goodbye = true;
+        session->leaves = true;
         gri_session_say_goodbye(session);
     }
     if (gri_peers_find(remote, is_left, NULL) == NULL) {

@@ -128,6 +128,16 @@ bool gri_session_owe(gri_session *session, gr_pid asker)
     return added;
 }
 
+bool gri_session_owes(gri_session *session, gr_pid asker)
+{
+    bool owed = false;
+
+    pthread_mutex_lock(&session->lock);
+    owed = gri_pid_table_has(&session->owed, asker);
+    pthread_mutex_unlock(&session->lock);
+    return owed;
+}
+
 bool gri_session_answered(gri_session *session, gr_pid asker)
 {
     bool asked = false;

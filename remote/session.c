@@ -101,30 +101,46 @@ gri_session *gri_session_new(gr_remote *remote, uint64_t node)
 
 /* ---- the pump ---- */
 
-/* What is to be sent now, under the token of the link: a frame of the outbox, or a beat. */
-static bool next_piece_locked(gri_session *session, gri_link *link, gr_piece *piece)
+/* What comes next: a frame of the outbox, which is `*out_chunk`, or one that says nothing but what all
+ * of them say. False: there is nothing to say. */
+static bool next_frame_locked(gri_session *session, gri_frame *frame, gri_chunk **out_chunk)
 {
     bool again = session->outbox.again != NULL;
     gri_chunk *chunk = gri_outbox_next(&session->outbox);
-    uint8_t *head = chunk == NULL ? link->beat : chunk->data;
-    gri_frame frame = {.kind = GRI_FRAME_BEAT, .ack = session->received_seq};
     /* acquire: see on_released(); cleared before the sums are read, so that later releases set it */
     bool due = atomic_exchange_explicit(&session->grant_due, false, memory_order_acquire);
 
+    *out_chunk = chunk;
+    frame->kind = GRI_FRAME_BEAT;
     if (chunk != NULL) {
-        frame.kind = GRI_FRAME_DATA;
-        frame.count = chunk->count;
-        frame.seq = chunk->seq;
+        frame->kind = GRI_FRAME_DATA;
+        frame->count = chunk->count;
+        frame->seq = chunk->seq;
         GRI_COUNT(session->remote, frames_sent_again, again ? 1 : 0);
-    } else if (session->goodbye_due) {
-        frame.kind = GRI_FRAME_GOODBYE;
-        session->goodbye_due = false;
+    } else if (session->goodbye == GRI_GOODBYE_DUE) {
+        frame->kind = GRI_FRAME_GOODBYE;
+        frame->count = GRI_GOODBYE_FINAL;
+        session->goodbye = GRI_GOODBYE_SAID; /* what it acknowledges is the last that is taken in */
     } else if (session->want_due) {
-        frame.kind = GRI_FRAME_WANT;
+        frame->kind = GRI_FRAME_WANT;
         session->want_due = false;
     } else if (!due && !session->beat_due) {
         return false;
     }
+    return true;
+}
+
+/* What is to be sent now, under the token of the link. */
+static bool next_piece_locked(gri_session *session, gri_link *link, gr_piece *piece)
+{
+    gri_chunk *chunk = NULL;
+    gri_frame frame = {.ack = session->received_seq};
+    uint8_t *head = NULL;
+
+    if (session->goodbye == GRI_GOODBYE_SAID || !next_frame_locked(session, &frame, &chunk)) {
+        return false;
+    }
+    head = chunk == NULL ? link->beat : chunk->data;
     /* relaxed, all of these: the flag has brought what must be told, newer ones do no harm */
     frame.released_messages =
         atomic_load_explicit(&session->released_messages, memory_order_relaxed);
@@ -220,9 +236,21 @@ void gri_session_wanted(gri_session *session)
 void gri_session_say_goodbye(gri_session *session)
 {
     pthread_mutex_lock(&session->lock);
-    session->goodbye_due = true;
+    if (session->goodbye == GRI_GOODBYE_NONE) {
+        session->goodbye = GRI_GOODBYE_DUE;
+    }
     pthread_mutex_unlock(&session->lock);
     gri_session_pump(session);
+}
+
+bool gri_session_has_said_goodbye(gri_session *session)
+{
+    bool said = false;
+
+    pthread_mutex_lock(&session->lock);
+    said = session->goodbye == GRI_GOODBYE_SAID;
+    pthread_mutex_unlock(&session->lock);
+    return said;
 }
 
 bool gri_session_waiting(gri_session *session)
@@ -230,7 +258,7 @@ bool gri_session_waiting(gri_session *session)
     bool waiting = false;
 
     pthread_mutex_lock(&session->lock);
-    waiting = gri_outbox_waiting(&session->outbox);
+    waiting = !gri_outbox_empty(&session->outbox);
     pthread_mutex_unlock(&session->lock);
     return waiting;
 }

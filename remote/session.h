@@ -27,6 +27,13 @@ typedef enum gri_session_state {
     GRI_SESSION_ENDED
 } gri_session_state;
 
+/* Ours: after it nothing more is said, and nothing more is taken in. */
+typedef enum gri_goodbye {
+    GRI_GOODBYE_NONE,
+    GRI_GOODBYE_DUE, /* goes after all that waits */
+    GRI_GOODBYE_SAID
+} gri_goodbye;
+
 struct gri_waiter;
 
 struct gri_session {
@@ -63,21 +70,22 @@ struct gri_session {
     bool hearing; /* a frame is being handled: what is sent meanwhile goes together, after it */
     bool beat_due;
     bool want_due; /* the first of the waiters needs most of the window: says so */
-    bool goodbye_due;
+    gri_goodbye goodbye;
     bool heard_goodbye;
+    bool peer_is_done; /* ... which has said that it takes in nothing after what it acknowledged */
     /* Only the thread that receives; from one link to the next handed over by the control turn. */
     gri_numbers_in numbers_in;
     uint64_t in_messages, in_bytes; /* that took credit, ever */
     uint8_t *parcel;                /* a payload that arrives in pieces; NULL while skipping one */
     uint32_t parcel_total, parcel_filled;
     /* Control turn. */
-    uint64_t id;         /* random; 0 until it has been up */
-    gr_peer_info info;   /* address "" until known */
-    gri_route *route;    /* to be dialled; held */
-    gri_link *candidate; /* the link that is being greeted for it; borrowed */
-    gri_link *parked;    /* the link that waits for its elder to be gone; borrowed */
-    int64_t since_ms;    /* of the state */
-    bool said_goodbye;
+    uint64_t id;                 /* random; 0 until it has been up */
+    gr_peer_info info;           /* address "" until known */
+    gri_route *route;            /* to be dialled; held */
+    gri_link *candidate;         /* the link that is being greeted for it; borrowed */
+    gri_link *parked;            /* the link that waits for its elder to be gone; borrowed */
+    int64_t since_ms;            /* of the state */
+    bool leaves;                 /* a goodbye is due or was said */
     gri_control_item start_item; /* made by a sender: someone must dial */
     gri_control_item end_item;   /* the peer has broken the protocol or said goodbye */
     gr_error end_why;            /* lock; for end_item */
@@ -99,6 +107,8 @@ gr_err gri_session_send(gri_session *session, gr_pid to, gr_msg *take_msg, int64
                         bool *out_again);
 /* Somebody there has asked and waits for one answer, which will take no credit. False: no memory. */
 bool gri_session_owe(gri_session *session, gr_pid asker);
+/* Whether somebody there waits for an answer from here. */
+bool gri_session_owes(gri_session *session, gr_pid asker);
 /* An answer has come for somebody here; false: who has not asked, or has had it. */
 bool gri_session_answered(gri_session *session, gr_pid asker);
 gr_err gri_session_signal(gri_session *session, const gr_signal *signal);
@@ -110,10 +120,11 @@ void gri_session_sent(gri_session *session, gri_link *link);
 void gri_session_beat(gri_session *session);
 /* The peer wants to know of every release, and now of those that it was not told. */
 void gri_session_wanted(gri_session *session);
-/* Whether anything waits to be sent. */
+/* Whether anything waits to be sent, or was sent and is not acknowledged. */
 bool gri_session_waiting(gri_session *session);
 /* After all that waits. */
 void gri_session_say_goodbye(gri_session *session);
+bool gri_session_has_said_goodbye(gri_session *session);
 /* Who is on the other side, in words, for logs. */
 enum { GRI_SESSION_WHO_BYTES = GR_ADDRESS_BYTES_MAX + 32 };
 const char *gri_session_who(const gri_session *session, char out_text[GRI_SESSION_WHO_BYTES]);

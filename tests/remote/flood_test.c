@@ -21,7 +21,7 @@ static void m10_answers_that_nobody_has_asked_for_reach_nobody(void **state)
     gr_future *asked = NULL;
     gr_msg *reply = NULL;
     gr_pid asker;
-    uint64_t node = 0;
+    uint64_t node = 0, seq = 0;
     int fd = -1;
 
     (void)state;
@@ -48,7 +48,7 @@ static void m10_answers_that_nobody_has_asked_for_reach_nobody(void **state)
     assert_int_equal(gr_request_future(in->peers[0].sys, (gr_pid){hello.node, 20, 1},
                                        note_new(0, 1, 0), GR_FOREVER, &asked),
                      GR_OK);
-    asker = raw_wait_request(fd);
+    asker = raw_wait_request(fd, &seq);
     answer = raw_note(asker, GRI_ENVELOPE_FREE);
     for (unsigned i = 0; i < BATCH; i++) {
         raw_add(&frame, &answer, NULL);

@@ -154,7 +154,7 @@ void raw_wait_handled(int fd, const raw_frame *frame)
 }
 
 /* The first request that it is sent; its sender is who waits. */
-gr_pid raw_wait_request(int fd)
+gr_pid raw_wait_request(int fd, uint64_t *out_seq)
 {
     static uint8_t bytes[GRI_FRAME_BYTES_MAX];
     gri_envelope envelope = {.flags = 0};
@@ -170,6 +170,7 @@ gr_pid raw_wait_request(int fd)
                (envelope.flags & GRI_ENVELOPE_REQUEST) == 0) {
         }
     }
+    *out_seq = heard.seq;
     return envelope.sender;
 }
 

@@ -36,8 +36,8 @@ void raw_add(raw_frame *frame, const gri_envelope *envelope, const void *payload
 void raw_flush(int fd, raw_frame *frame);
 /* Until the other side has handled all of it. */
 void raw_wait_handled(int fd, const raw_frame *frame);
-/* The first request that it is sent; its sender is who waits. */
-gr_pid raw_wait_request(int fd);
+/* The next request that it is sent, and the frame that brings it; its sender is who waits. */
+gr_pid raw_wait_request(int fd, uint64_t *out_seq);
 
 /* Envelopes: a note without a payload (type 1, which has to be named first), and a signal from an
  * actor of the peer's. */

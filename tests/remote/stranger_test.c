@@ -211,9 +211,54 @@ static void m10_a_peer_that_breaks_the_protocol_ends_only_its_own_session(void *
     world_free(in);
 }
 
+/* A peer that acknowledges the first of two requests and then leaves, one way or the other. */
+static void leave_after_one(world *in, uint32_t goodbye, gr_err expected)
+{
+    gri_hello hello = raw_hello();
+    gr_pid there = {hello.node, 20, 1};
+    gri_frame frame = {.kind = GRI_FRAME_BEAT};
+    gr_future *asked[2] = {NULL, NULL};
+    uint8_t bytes[GRI_FRAME_BYTES];
+    uint64_t node = 0, seqs[2] = {0, 0};
+    gr_msg *reply = NULL;
+    int fd = raw_session(gr_remote_address(in->peers[0].remote), &hello, &node);
+
+    gri_frame_put(&frame, bytes);
+    raw_send(fd, bytes, sizeof(bytes)); /* the first frame: now it may be sent data */
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(gr_request_future(in->peers[0].sys, there, note_new(0, i + 1, 0),
+                                           GR_FOREVER, &asked[i]),
+                         GR_OK);
+        (void)raw_wait_request(fd, &seqs[i]);
+    }
+    assert_true(seqs[1] > seqs[0]);
+    frame = (gri_frame){.kind = GRI_FRAME_GOODBYE, .count = goodbye, .ack = seqs[0]};
+    gri_frame_put(&frame, bytes);
+    raw_send(fd, bytes, sizeof(bytes));
+    assert_int_equal(gr_await(asked[0], WAIT_MS, &reply), GR_EUNKNOWN);
+    assert_int_equal(gr_await(asked[1], WAIT_MS, &reply), expected);
+    for (unsigned i = 0; i < 2; i++) {
+        asked[i] = gr_future_unref(asked[i]);
+    }
+    close(fd);
+}
+
+static void m03_a_goodbye_says_what_was_not_taken_in_and_an_older_one_does_not(void **state)
+{
+    world *in = world_threads();
+
+    (void)state;
+    world_start(in, 0, NULL);
+    leave_after_one(in, GRI_GOODBYE_FINAL, GR_ENOTRUN);
+    WORLD_UNTIL(in, WAIT_MS, in->peers[0].losts == 1);
+    leave_after_one(in, 0, GR_EUNKNOWN);
+    world_free(in);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(m03_a_goodbye_says_what_was_not_taken_in_and_an_older_one_does_not),
         cmocka_unit_test(m10_any_bytes_after_the_greeting_harm_nobody),
         cmocka_unit_test(m11_other_versions_are_refused_with_both_numbers),
         cmocka_unit_test(m10_an_address_that_is_none_is_refused_before_anybody_dials_it),

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <sched.h>
 #include <unistd.h>
 
 #include "proxy.h"
@@ -15,7 +16,7 @@ enum { SHRINK = 5 };
 enum { SHRINK = 1 };
 #endif
 
-enum { WAIT_MS = 60000, RECONNECTS = 10, WRITERS = 2 };
+enum { WAIT_MS = 60000, RECONNECTS = 10, WRITERS = 2, ASKED = 400 };
 
 static unsigned long messages = 100000 / (2 * WRITERS) / SHRINK;
 
@@ -171,6 +172,110 @@ static void m01_many_callers_get_their_own_answers(void **state)
         assert_int_equal(callers[i].done, 500 / SHRINK);
     }
     world_free(in);
+}
+
+/* Answers what comes, in the thread that brings it, and notes that it has run. */
+typedef struct runner {
+    gr_system *sys;
+    atomic_bool ran[ASKED];
+} runner;
+
+static void run(void *self, gr_pid pid, gr_msg *take_msg)
+{
+    runner *it = self;
+    const Note__Note *note = gr_msg_read(take_msg, &note_type);
+
+    (void)pid;
+    /* relaxed: looked at when both have stopped */
+    atomic_store_explicit(&it->ran[note->number], true, memory_order_relaxed);
+    (void)gr_send(it->sys, gr_msg_sender(take_msg), note_new(0, note->number, 0));
+    (void)gr_msg_unref(take_msg);
+}
+
+/* One side: asks until the other leaves, or until it leaves itself when half has been asked. */
+typedef struct leaver {
+    pthread_t asks, stops;
+    gr_remote *remote;
+    gr_system *sys;
+    gr_pid to;
+    runner here;
+    gr_future *asked[ASKED];
+    atomic_uint count;
+} leaver;
+
+static void *ask_all(void *arg)
+{
+    leaver *it = arg;
+
+    for (unsigned i = 0; i < ASKED; i++) {
+        assert_int_equal(gr_request_future(it->sys, it->to, note_new(0, i, i % 50 == 0 ? 50000 : 0),
+                                           GR_FOREVER, &it->asked[i]),
+                         GR_OK);
+        atomic_fetch_add_explicit(&it->count, 1, memory_order_release);
+    }
+    return NULL;
+}
+
+static void *leave(void *arg)
+{
+    leaver *it = arg;
+
+    while (atomic_load_explicit(&it->count, memory_order_acquire) < ASKED / 2) {
+        (void)sched_yield();
+    }
+    gr_remote_stop(it->remote, 5000);
+    return NULL;
+}
+
+/* What each of its requests came to is true of what has run at the other side. */
+static void compare(leaver *it, const leaver *other)
+{
+    for (unsigned i = 0; i < ASKED; i++) {
+        gr_msg *reply = NULL;
+        gr_err err = gr_await(it->asked[i], WAIT_MS, &reply);
+        bool ran = atomic_load_explicit(&other->here.ran[i], memory_order_relaxed);
+
+        assert_true(err != GR_ETIMEDOUT);
+        assert_true(err != GR_OK || ran);
+        assert_true(err != GR_ENOTRUN || !ran);
+        reply = gr_msg_unref(reply);
+        it->asked[i] = gr_future_unref(it->asked[i]);
+    }
+}
+
+static void m03_two_that_leave_at_once_say_nothing_wrong_of_what_has_run(void **state)
+{
+    static const gr_process_ops ops = {
+        .version = GR_PROCESS_VERSION, .type_name = "runner", .deliver = run};
+
+    (void)state;
+    for (int round = 0; round < 20 / SHRINK; round++) {
+        world *in = world_threads();
+        leaver sides[2] = {{.count = 0}, {.count = 0}};
+        gr_pid pids[2];
+
+        for (int i = 0; i < 2; i++) {
+            world_start(in, i, NULL);
+            sides[i].sys = sides[i].here.sys = in->peers[i].sys;
+            sides[i].remote = in->peers[i].remote;
+            assert_int_equal(gr_process_open(sides[i].sys, &ops, &sides[i].here, 0, &pids[i]),
+                             GR_OK);
+        }
+        world_introduce(in, 0, 1);
+        for (int i = 0; i < 2; i++) {
+            sides[i].to = pids[1 - i];
+            assert_int_equal(pthread_create(&sides[i].asks, NULL, ask_all, &sides[i]), 0);
+            assert_int_equal(pthread_create(&sides[i].stops, NULL, leave, &sides[i]), 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(pthread_join(sides[i].asks, NULL), 0);
+            assert_int_equal(pthread_join(sides[i].stops, NULL), 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            compare(&sides[i], &sides[1 - i]);
+        }
+        world_free(in);
+    }
 }
 
 static void m06_every_one_of_a_hundred_fresh_connects_is_quick(void **state)
@@ -330,6 +435,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(m06_every_one_of_a_hundred_fresh_connects_is_quick),
         cmocka_unit_test(m06_whoever_connects_while_it_stops_is_told_so),
         cmocka_unit_test(m13_port_0_ipc_and_all_interfaces),
+        cmocka_unit_test(m03_two_that_leave_at_once_say_nothing_wrong_of_what_has_run),
         cmocka_unit_test(m04_a_slow_peer_slows_its_senders_and_nobody_else),
     };
 
