@@ -98,6 +98,32 @@ case_what_using_md_says_about_one_layer_works() {
     diff "$work/printed" "$work/out" >&2
 }
 
+# programs PAGE: builds every program of a page, each by itself with the headers of the page, runs it, and compares what it prints
+# with the block "prints NAME".
+programs() {
+    local file name
+    local -a files
+    page=$1
+    export PKG_CONFIG_PATH=$work/home/granary/lib/pkgconfig
+    mapfile -t files < <(sed -nE 's/^<!-- file ([a-z_]+\.[ch]) -->$/\1/p' "$root/$page" | LC_ALL=C sort -u)
+    write_files "$work/programs" "${files[@]}"
+    for file in "${files[@]}"; do
+        [[ $file == *.c ]] || continue
+        name=${file%.c}
+        # shellcheck disable=SC2046 # several words are meant
+        expect_status 0 gcc -g -O2 -fstack-clash-protection -Wall -Wextra -Werror "$work/programs/$file" \
+            $(pkg-config --cflags --libs granary-runtime) -Wl,-rpath,"$(pkg-config --variable=libdir granary-runtime)" -o "$work/programs/$name"
+        expect_status 0 timeout 60 "$work/programs/$name"
+        cp "$work/out" "$work/printed"
+        prints "prints $name"
+    done
+}
+
+case_the_program_of_messages_md_prints_what_it_says() {
+    install_granary
+    programs docs/messages.md
+}
+
 case_every_path_it_names_exists() {
     local path
     while IFS= read -r path; do
