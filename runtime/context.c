@@ -55,6 +55,7 @@ void gri_context_drop(gr_context *context)
 {
     for (; context != NULL; context = context->outer) {
         free_chunks(context);
+        gri_handlers_abandon(context);
         (void)gr_msg_unref(context->msg);
         (void)gr_msg_unref(context->keeps);
     }
@@ -184,6 +185,7 @@ static void settle_error(gri_actor *actor, gr_context *context, const gr_msg *ms
 {
     gr_error detail = gri_error_of(err);
 
+    gri_handlers_abandon(context);
     leave(context);
     if (!context->responded && msg != NULL) {
         gri_answer_error(actor->base.sys, msg, detail.code, detail.text);

@@ -22,6 +22,9 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *take_msg);
 void gri_context_run_then(gri_actor *actor, const gr_msg *take_msg, gr_then_fn fn, void *arg,
                           gr_future *take_future);
 
+/* Lets go of replies that nobody will finish: the handlers that were filling them have panicked, or their fiber is gone. */
+void gri_handlers_abandon(gr_context *ctx);
+
 /* Lets go of what the contexts of an abandoned fiber hold. */
 void gri_context_drop(gr_context *context);
 

@@ -204,6 +204,7 @@ struct gr_context {
     const gr_msg *msg;   /* in hand; NULL in hooks */
     bool responded;      /* or handed on */
     void *chunks;        /* of gr_context_alloc() */
+    gr_msg *answers;     /* that typed handlers are filling, linked, the latest first */
     const gr_msg *keeps; /* let go of beside `msg` when the fiber is dropped in a crash */
     jmp_buf *panic;      /* where gr_panic() goes */
     struct gri_event_round

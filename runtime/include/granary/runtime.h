@@ -11,6 +11,7 @@
 #include <granary/error.h>
 #include <granary/event.h>
 #include <granary/future.h>
+#include <granary/handlers.h>
 #include <granary/message.h>
 #include <granary/pid.h>
 #include <granary/registry.h>
