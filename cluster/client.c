@@ -136,7 +136,12 @@ static gr_err read_addresses(gr_client *client, const gr_client_options *options
     const char *at = client->addresses;
 
     for (; err == GR_OK && *at != '\0'; at += strlen(at) + 1) {
-        err = gri_check_dialled("nodes", options->transport, at);
+        err = strstr(at, "://") != NULL
+                  ? gri_check_dialled("nodes", options->transport, at)
+                  : GRI_FAIL(GR_EINVAL,
+                             "nodes \"%.100s\" is neither an address, tcp://HOST:PORT, nor a "
+                             "coordinator, sqlite:PATH or consul://HOST:PORT",
+                             at);
     }
     return err;
 }

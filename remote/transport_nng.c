@@ -545,6 +545,13 @@ static void dial_failed(dial *attempt, const char *why)
     transport->events->dial_failed(transport->self, attempt->token, gr_last_error());
 }
 
+/* NNG says no more than that of a name which does not resolve. */
+static const char *why_not_dialled(int rv)
+{
+    return rv == NNG_EADDRINVAL ? "no host of that name, or no such address"
+                                : nng_strerror(rv == 0 ? NNG_ECANCELED : rv);
+}
+
 static void reap_dial(gr_transport *transport, dial *attempt, bool stopping)
 {
     nng_stream *stream = NULL;
@@ -555,7 +562,7 @@ static void reap_dial(gr_transport *transport, dial *attempt, bool stopping)
     rv = nng_aio_result(attempt->aio);
     stream = rv == 0 ? nng_aio_get_output(attempt->aio, 0) : NULL;
     if (stream == NULL) {
-        dial_failed(attempt, stopping ? "stopping" : nng_strerror(rv == 0 ? NNG_ECANCELED : rv));
+        dial_failed(attempt, stopping ? "stopping" : why_not_dialled(rv));
     } else if (!connection_start(transport, stream, attempt->mapping, attempt->token)) {
         dial_failed(attempt, "out of memory");
         nng_stream_close(stream);

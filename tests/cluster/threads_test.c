@@ -408,6 +408,10 @@ static void wrong_options_are_named(void **state)
     assert_int_equal(gr_client_start(&nobody, &client), GR_EINVAL);
     assert_int_equal(gr_client_start(&odd, &client), GR_EINVAL);
     assert_non_null(strstr(gr_last_error()->text, "localhost:4000"));
+    assert_non_null(strstr(gr_last_error()->text, "sqlite:PATH"));
+    odd.nodes = "tcp://127.0.0.1:1,tcp://localhost:99999";
+    assert_int_equal(gr_client_start(&odd, &client), GR_EINVAL);
+    assert_non_null(strstr(gr_last_error()->text, "tcp://localhost:99999"));
 }
 
 int main(int argc, char **argv)
