@@ -184,7 +184,8 @@ case_the_tour_of_the_code_names_every_file_and_no_other() {
             [[ $found = yes ]] || fail "docs/architecture.md does not say what $file is for: add it to the table of $folder"
         done
         for pattern in "${patterns[@]}"; do
-            printf '%s\n' "${files[@]##*/}" | grep -qE "^${pattern//\*/.*}$" || fail "docs/architecture.md names '$pattern' in $folder, which does not exist"
+            # Not a pipe: grep goes at the first match, and printf might fail for it.
+            grep -qE "^${pattern//\*/.*}$" < <(printf '%s\n' "${files[@]##*/}") || fail "docs/architecture.md names '$pattern' in $folder, which does not exist"
         done
     done
 }
