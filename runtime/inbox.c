@@ -125,7 +125,8 @@ gr_err gri_inbox_push_over(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *
             oldest->block.next = (gri_block *)dropped;
             dropped = oldest;
         }
-        pushed = gri_mailbox_push(&actor->mailbox, msg, oldest == NULL);
+        pushed = gri_mailbox_push(&actor->mailbox, msg,
+                                  oldest == NULL ? UINT32_MAX : gri_mailbox_limit(&actor->mailbox));
     }
     (void)pthread_mutex_unlock(lock_of(actor));
     while (dropped != NULL) {

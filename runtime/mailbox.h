@@ -61,11 +61,41 @@ static inline uint64_t gri_mailbox_depth(const gri_mailbox *box)
     return count > handled ? count - handled : 0;
 }
 
-/* Whether a message would be taken now, as seen by anybody. */
+/*
+ * How deep senders that are willing to wait let it become: they leave the rest to those that are not, and a queue that stays
+ * this short stays in a core's cache. They are let go on, many messages at a time, once it is down to half of that.
+ */
+enum { GRI_MAILBOX_PATIENT = 1024, GRI_MAILBOX_PATIENT_LEAST = 64 };
+
+static inline uint32_t gri_mailbox_limit(const gri_mailbox *box)
+{
+    return atomic_load_explicit(&box->limit,
+                                memory_order_relaxed); /* a number, publishes nothing */
+}
+
+static inline uint32_t gri_mailbox_patient_limit(const gri_mailbox *box)
+{
+    uint32_t limit = gri_mailbox_limit(box);
+
+    return limit > GRI_MAILBOX_PATIENT && limit != UINT32_MAX &&
+                   !atomic_load_explicit(&box->drops,
+                                         memory_order_relaxed) /* fixed like the limit */
+               ? GRI_MAILBOX_PATIENT
+               : limit;
+}
+
+/* Below this those who wait for room go on. */
+static inline uint32_t gri_mailbox_low_mark(const gri_mailbox *box)
+{
+    uint32_t limit = gri_mailbox_patient_limit(box);
+
+    return limit < GRI_MAILBOX_PATIENT_LEAST ? limit : limit / 2;
+}
+
+/* Whether those who wait for room may go on, as seen by anybody. */
 static inline bool gri_mailbox_has_room(const gri_mailbox *box)
 {
-    return gri_mailbox_depth(box) <
-           atomic_load_explicit(&box->limit, memory_order_relaxed); /* a number */
+    return gri_mailbox_depth(box) < gri_mailbox_low_mark(box);
 }
 
 /* Whether there is no room; `*word` is what was read of the word, and is read again where it has changed meanwhile. */
@@ -91,8 +121,8 @@ static inline bool gri_mailbox_is_full(gri_mailbox *box, uint64_t *word, uint32_
     return true; /* its worker lost the core in the middle of a take */
 }
 
-/* Pushes a message nobody else holds. `force`: beyond the limit too. Any thread. */
-static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, bool force)
+/* Pushes a message nobody else holds, unless so many are there; UINT32_MAX: whatever is there. Any thread. */
+static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, uint32_t limit)
 {
     uint64_t old =
         atomic_load_explicit(&box->word, memory_order_relaxed); /* the swap below checks it */
@@ -100,10 +130,8 @@ static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, bool forc
 
     do {
         uint64_t count = gri_mailbox_count(old);
-        uint32_t limit = atomic_load_explicit(
-            &box->limit, memory_order_relaxed); /* a number, publishes nothing */
 
-        if (__builtin_expect(count >= limit, 0) && !force) {
+        if (__builtin_expect(count >= limit, 0)) {
             if (gri_mailbox_is_full(box, &old, limit)) {
                 return GRI_PUSH_FULL;
             }

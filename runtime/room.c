@@ -1,6 +1,7 @@
 /*
  * Waiting for room in a mailbox. Senders that wait stand in a queue; the worker that runs the actor pushes their messages for
- * them, in turn, as room comes. So nobody is woken in vain, and no late comer overtakes them for ever.
+ * them, in turn, once half of what they may fill is empty again. So nobody is woken in vain or for one message only, and no late
+ * comer overtakes them for ever.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -45,7 +46,7 @@ static bool serve_one(gri_room_stripe *stripe, gri_actor *actor, gr_err code)
         if (claimed && code == GR_OK) {
             waiter->msg->block.tag = waiter->to.generation;
             (void)gri_mailbox_push(&actor->mailbox, waiter->msg,
-                                   true); /* the actor is running: nobody to schedule */
+                                   UINT32_MAX); /* the actor is running: nobody to schedule */
             waiter->msg = NULL;
         }
     }
@@ -78,9 +79,8 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, i
 
     gri_wait_init(&waiter.wait, sys);
     err = gri_wait_prepare(&waiter.wait);
-    if (err != GR_OK) {
-        gr_dead_letter_add(sys, to, msg, GR_DEAD_FULL, GR_EFULL);
-        return GRI_FAIL(err, "cannot wait for room in a mailbox");
+    if (err != GR_OK) { /* there is no memory to wait with */
+        return gri_send_local(sys, to, msg, false);
     }
     (void)pthread_mutex_lock(&stripe->lock);
     /* Sequentially consistent, both: either this last look finds the room that the worker has made, or the worker, when it
@@ -91,7 +91,7 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, i
     dead = atomic_load_explicit(&actor->base.generation, memory_order_acquire) != to.generation;
     if (!dead) {
         msg->block.tag = to.generation;
-        pushed = gri_mailbox_push(&actor->mailbox, msg, false);
+        pushed = gri_mailbox_push(&actor->mailbox, msg, gri_mailbox_low_mark(&actor->mailbox));
         if (pushed == GRI_PUSH_FULL) {
             waiter.wait.linked = true;
             TAILQ_INSERT_TAIL(&stripe->waits, &waiter, link);
@@ -117,9 +117,8 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, i
     if (waiter.msg == NULL) {
         return GR_OK;
     }
-    if (err == GR_ETIMEDOUT) {
-        (void)atomic_fetch_add_explicit(&sys->refused, 1, memory_order_relaxed); /* a count */
-        err = GR_EFULL;
+    if (err == GR_ETIMEDOUT) { /* there may still be room for those who do not wait */
+        return gri_send_local(sys, to, waiter.msg, false);
     }
     gr_dead_letter_add(sys, to, waiter.msg, err == GR_EDEAD ? GR_DEAD_NO_ACTOR : GR_DEAD_FULL, err);
     return GRI_FAIL(err, "%s, while waiting for room in a mailbox", gr_err_text(err));

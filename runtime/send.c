@@ -52,7 +52,28 @@ static gr_err over_the_limit(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg
     return err == GR_EDEAD ? is_dead(sys, to, msg) : err;
 }
 
-static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, bool force)
+/* How far a message may go. */
+typedef enum reach {
+    TO_THE_LIMIT,
+    BEYOND_THE_LIMIT,
+    AS_PATIENT /* what its sender does not send now it will send later */
+} reach;
+
+static inline uint32_t limit_of(const gri_actor *actor, reach how_far)
+{
+    if (how_far == TO_THE_LIMIT) {
+        return gri_mailbox_limit(&actor->mailbox);
+    }
+    if (how_far == BEYOND_THE_LIMIT) {
+        return UINT32_MAX;
+    }
+    /* Behind those who wait already. Relaxed: who comes in the same moment may be before or behind them. */
+    return atomic_load_explicit(&actor->room_wanted, memory_order_relaxed)
+               ? 0
+               : gri_mailbox_patient_limit(&actor->mailbox);
+}
+
+static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, reach how_far)
 {
     gri_push pushed = GRI_PUSHED;
 
@@ -61,7 +82,7 @@ static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg 
         return is_dead(sys, to, msg);
     }
     msg->block.tag = to.generation;
-    pushed = gri_mailbox_push(&actor->mailbox, msg, force);
+    pushed = gri_mailbox_push(&actor->mailbox, msg, limit_of(actor, how_far));
     if (pushed == GRI_PUSHED_MUST_SCHEDULE) {
         gri_actor_schedule(actor);
     }
@@ -72,7 +93,7 @@ static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg 
 }
 
 /* As gr_send() to a pid of this system; with GR_EFULL, and with nothing else, the message stays the caller's. */
-static gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, bool force)
+static gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, reach how_far)
 {
     gri_process *process = gri_process_at(&sys->table, to.slot);
 
@@ -89,7 +110,7 @@ static gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, bool force)
     if (!gri_msg_own(msg)) {
         return GRI_FAIL(GR_ENOMEM, "an envelope");
     }
-    return send_to_actor(sys, gri_actor_of(process), to, *msg, force);
+    return send_to_actor(sys, gri_actor_of(process), to, *msg, how_far);
 }
 
 static gr_err refuse(gr_system *sys, gr_pid to, gr_msg *msg)
@@ -101,7 +122,7 @@ static gr_err refuse(gr_system *sys, gr_pid to, gr_msg *msg)
 
 gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *msg, bool force)
 {
-    gr_err err = offer_local(sys, to, &msg, force);
+    gr_err err = offer_local(sys, to, &msg, force ? BEYOND_THE_LIMIT : TO_THE_LIMIT);
 
     return err == GR_EFULL ? refuse(sys, to, msg) : err;
 }
@@ -128,7 +149,7 @@ gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
     if (to.node != sys->node) {
         return send_foreign(sys, to, msg, deadline_ms);
     }
-    err = offer_local(sys, to, &msg, false);
+    err = offer_local(sys, to, &msg, timeout_ms <= 0 ? TO_THE_LIMIT : AS_PATIENT);
     if (err != GR_EFULL) {
         return err;
     }
@@ -204,7 +225,7 @@ void gr_send_poison(gr_system *sys, gr_pid pid)
         gr_send_stop(sys, pid);
         return;
     }
-    (void)send_to_actor(sys, gri_actor_of(process), pid, poison, true);
+    (void)send_to_actor(sys, gri_actor_of(process), pid, poison, BEYOND_THE_LIMIT);
 }
 
 bool gr_process_alive(gr_system *sys, gr_pid pid)

@@ -371,6 +371,63 @@ static void waiting_senders_get_room_in_turn(void **state)
     future = gr_future_unref(future);
 }
 
+/* ---- senders that wait keep a queue short */
+
+enum { PATIENT_COUNT = 3000 };
+
+static gr_err act_send_patiently(gr_context *ctx, struct lab *lab, void *arg)
+{
+    for (int64_t i = 1; i <= PATIENT_COUNT; i++) {
+        gr_err err =
+            gr_send_wait(gr_context_system(ctx), *(gr_pid *)arg, lab_word_new(i), GR_FOREVER);
+
+        lab_require(err == GR_OK);
+        if (i == GRI_MAILBOX_PATIENT) {
+            lab_note(lab, "has sent what it may");
+        }
+        lab_require(i <= GRI_MAILBOX_PATIENT || lab_count(lab, "let go") == 1);
+    }
+    lab_note(lab, "has sent all");
+    return GR_OK;
+}
+
+static void senders_that_wait_keep_the_queue_short_and_leave_room_for_others(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = lab_spawn(lab, "a");
+    gr_pid sender = lab_spawn(lab, "s");
+    gr_future *future = occupy(lab, pid);
+    char last[24];
+
+    lab_do(lab, sender, act_send_patiently, &pid);
+    lab_wait(lab, "has sent what it may");
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).fibers_waiting == 2);
+    lab_tell(lab, pid, 9999); /* who does not wait finds room */
+    assert_int_equal(lab_count(lab, "has sent all"), 0);
+    lab_note(lab, "let go");
+    assert_int_equal(gr_future_complete(future, lab_word_new(0)), GR_OK);
+    lab_wait(lab, "has sent all");
+    (void)snprintf(last, sizeof(last), "a %d", PATIENT_COUNT);
+    lab_wait(lab, last);
+    assert_true(lab_place(lab, "a 1025") > lab_place(lab, "a 9999"));
+    future = gr_future_unref(future);
+}
+
+static void who_has_waited_long_enough_is_as_good_as_who_does_not_wait(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = lab_spawn(lab, "a");
+    gr_future *future = occupy(lab, pid);
+
+    for (int64_t i = 1; i <= GRI_MAILBOX_PATIENT; i++) {
+        lab_tell(lab, pid, i);
+    }
+    assert_int_equal(gr_send_wait(lab->sys, pid, lab_word_new(7777), 20), GR_OK);
+    assert_int_equal(gr_future_complete(future, lab_word_new(0)), GR_OK);
+    lab_wait(lab, "a 7777");
+    future = gr_future_unref(future);
+}
+
 static void senders_that_wait_for_a_dying_actor_are_told(void **state)
 {
     struct lab *lab = *state;
@@ -433,7 +490,7 @@ static void expect_room_for_two(gri_mailbox *box)
         assert_true(gri_mailbox_has_room(box));
         for (int i = 0; i < 3; i++) {
             gr_msg *msg = lab_word_new(i);
-            gri_push pushed = gri_mailbox_push(box, msg, false);
+            gri_push pushed = gri_mailbox_push(box, msg, gri_mailbox_limit(box));
 
             assert_int_equal(pushed == GRI_PUSH_FULL, i == 2);
             if (pushed == GRI_PUSH_FULL) {
@@ -457,7 +514,7 @@ static void r29_a_mailbox_whose_count_has_reached_its_end_takes_messages_again(v
     (void)state;
     set_counts(&box, GRI_MAILBOX_COUNT_MAX - NEAR, (uint32_t)GRI_MAILBOX_COUNT_MAX - NEAR);
     for (int i = 0; i < FLOOD; i++) {
-        assert_true(gri_mailbox_push(&box, lab_word_new(i), true) != GRI_PUSH_FULL);
+        assert_true(gri_mailbox_push(&box, lab_word_new(i), UINT32_MAX) != GRI_PUSH_FULL);
     }
     assert_int_equal(gri_mailbox_count(atomic_load_explicit(&box.word, memory_order_relaxed)),
                      GRI_MAILBOX_COUNT_MAX);
@@ -473,7 +530,8 @@ static void r29_a_mailbox_whose_count_has_reached_its_end_takes_messages_again(v
     /* More than it can count were taken at once, and all of them have been handled. */
     set_counts(&box, GRI_MAILBOX_COUNT_MAX, (uint32_t)GRI_MAILBOX_COUNT_MAX + FLOOD);
     assert_true(gri_mailbox_has_room(&box));
-    assert_int_equal(gri_mailbox_push(&box, word, false), GRI_PUSHED_MUST_SCHEDULE);
+    assert_int_equal(gri_mailbox_push(&box, word, gri_mailbox_limit(&box)),
+                     GRI_PUSHED_MUST_SCHEDULE);
     assert_ptr_equal(gri_mailbox_pop(&box), word);
     word = gr_msg_unref(word);
     assert_null(gri_mailbox_pop(&box));
@@ -495,6 +553,8 @@ int main(void)
         LAB_BOTH(a_waiting_send_gives_up_in_time),
         LAB_BOTH(waiting_senders_get_room_in_turn),
         LAB_BOTH(senders_that_wait_for_a_dying_actor_are_told),
+        LAB_BOTH(senders_that_wait_keep_the_queue_short_and_leave_room_for_others),
+        LAB_BOTH(who_has_waited_long_enough_is_as_good_as_who_does_not_wait),
         LAB_BOTH(a_sender_that_is_stopped_while_it_waits_for_room_goes),
         LAB_STEPPED(r29_a_mailbox_whose_count_has_reached_its_end_takes_messages_again),
     };

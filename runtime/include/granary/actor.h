@@ -142,7 +142,10 @@ GR_API GR_MUST_CHECK gr_err gr_spawn_child(gr_context *ctx, const gr_props *prop
 GR_API gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *take_msg);
 
 /**
- * Tells, waiting for room where gr_send() would say GR_EFULL.
+ * Tells at the speed of the receiver: waits while 1024 messages, or as many as its mailbox may hold if
+ * that is less, wait there, and goes on when half of them have been handled. So a chain of actors that
+ * send like this has short queues, and there is room left for senders that do not wait. When its time is
+ * over the message is sent as by gr_send().
  *
  * Owns:    takes `take_msg` on every path.
  * Errors:  as gr_send(), GR_EFULL only when there was no room in time; GR_EINVAL also where there is
