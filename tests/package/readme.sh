@@ -119,6 +119,11 @@ programs() {
     done
 }
 
+case_the_programs_of_runtime_md_print_what_it_says() {
+    install_granary
+    programs docs/runtime.md
+}
+
 case_the_program_of_messages_md_prints_what_it_says() {
     install_granary
     programs docs/messages.md
