@@ -11,6 +11,7 @@
 #include <gri/mem.h>
 
 #include "context.h"
+#include "router_internal.h"
 
 /* ---- being told --------------------------------------------------------------------------------------------------- */
 
@@ -182,7 +183,9 @@ static bool release(gri_actor *actor)
 static void poison(gri_actor *actor, gr_msg *msg)
 {
     (void)gr_msg_unref(msg);
-    actor->wants |= GRI_ASKED_STOP;
+    if (!gri_is_router(actor) || !gri_router_poison(actor)) {
+        actor->wants |= GRI_ASKED_STOP;
+    }
 }
 
 static void handle_message(gri_actor *actor, gr_msg *msg)

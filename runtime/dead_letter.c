@@ -37,14 +37,13 @@ static void log_sometimes(gr_system *sys, gr_pid to, const gr_msg *msg)
                                                                memory_order_relaxed));
 }
 
-/* Whoever waits for an answer to it is told. */
-static void tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const char *text)
+void gri_tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const char *text)
 {
     gr_pid sender = gr_msg_sender(msg);
     gri_process *asker = sender.node == sys->node ? gri_process_at(&sys->table, sender.slot) : NULL;
     gr_msg *error = NULL;
 
-    if (asker == NULL) {
+    if (asker == NULL || (msg->extra != NULL && msg->extra->one_of_many)) {
         return;
     }
     if (asker->kind == GRI_FUTURE && text == NULL) {
@@ -64,6 +63,17 @@ static void tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const cha
     }
 }
 
+void gri_dead_letter_note(gr_system *sys, gr_pid to, const gr_msg *msg, gr_dead_letter_cause cause)
+{
+    (void)atomic_fetch_add_explicit(&sys->dead_letters, 1, memory_order_relaxed); /* a count */
+    log_sometimes(sys, to, msg);
+    if (gri_events_wanted(sys)) {
+        gr_dead_letter letter = {to, gr_msg_sender(msg), gr_msg_type(msg)->name, cause};
+
+        gr_publish(sys, &gr_dead_letter_type, &letter);
+    }
+}
+
 static void add(gr_system *sys, gr_pid to, gr_msg *take_msg, gr_dead_letter_cause cause,
                 gr_err code, const char *text)
 {
@@ -71,14 +81,8 @@ static void add(gr_system *sys, gr_pid to, gr_msg *take_msg, gr_dead_letter_caus
         (void)gr_msg_unref(take_msg);
         return;
     }
-    (void)atomic_fetch_add_explicit(&sys->dead_letters, 1, memory_order_relaxed); /* a count */
-    log_sometimes(sys, to, take_msg);
-    if (gri_events_wanted(sys)) {
-        gr_dead_letter letter = {to, gr_msg_sender(take_msg), gr_msg_type(take_msg)->name, cause};
-
-        gr_publish(sys, &gr_dead_letter_type, &letter);
-    }
-    tell_asker(sys, take_msg, code, text);
+    gri_dead_letter_note(sys, to, take_msg, cause);
+    gri_tell_asker(sys, take_msg, code, text);
     (void)gr_msg_unref(take_msg);
 }
 

@@ -31,7 +31,7 @@ typedef struct gri_mailbox {
     /* Written by any sender. */
     _Atomic uint64_t word;
     _Atomic uint32_t
-        limit;         /* fixed while the actor lives; late senders to the last one may read it */
+        limit; /* fixed while the actor lives; late senders to the last one may read it; 0: a router's */
     atomic_bool drops; /* likewise; who finds it full drops the oldest, see inbox.h */
     /* Only the worker that runs the actor writes these. */
     gr_msg *oldest;           /* taken, in order */
@@ -104,6 +104,9 @@ static inline bool gri_mailbox_is_full(gri_mailbox *box, uint64_t *word, uint32_
     enum { TRIES = 1000 };
     int tries = 0;
 
+    if (limit == 0) {
+        return true;
+    }
     for (tries = 0; tries < TRIES; tries++) {
         /* Acquire: who sees `handled` as a take left it sees the word of that take too. */
         uint32_t handled = atomic_load_explicit(&box->handled, memory_order_acquire);

@@ -258,6 +258,7 @@ gr_msg *gri_msg_for_queue(gr_msg *msg)
     envelope->request = msg->request;
     gri_headers_share(envelope, msg);
     envelope->extra->shared = msg;
+    envelope->extra->one_of_many = msg->extra != NULL && msg->extra->one_of_many;
     if (msg->extra != NULL && msg->extra->shared != NULL) {
         envelope->extra->shared = gr_msg_ref(msg->extra->shared);
         (void)gr_msg_unref(msg);

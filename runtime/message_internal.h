@@ -21,6 +21,8 @@ typedef struct gri_msg_extra {
     size_t origin_bytes;
     struct gri_headers
         *headers; /* NULL: none; perhaps in the memory of another message, which is held then */
+    bool
+        one_of_many; /* others have a copy too: one that is not handled does not fail the request */
 } gri_msg_extra;
 
 struct gr_msg {

@@ -7,6 +7,8 @@
 
 #include <gri/fail.h>
 
+#include "router_internal.h"
+
 /* A dead letter, and this thread's error. */
 static gr_err is_dead(gr_system *sys, gr_pid to, gr_msg *msg)
 {
@@ -120,11 +122,30 @@ static gr_err refuse(gr_system *sys, gr_pid to, gr_msg *msg)
     return gri_fail_plainly(GR_EFULL); /* a flood is refused as fast as may be */
 }
 
+/* Whether an actor that had no room is what it seems: not a router, which never has any, and not gone meanwhile. */
+static bool is_full(const gri_actor *actor, gr_pid to)
+{
+    /* Relaxed, both: a look; what is dead is found out again. */
+    return atomic_load_explicit(&actor->mailbox.limit, memory_order_relaxed) != 0 &&
+           atomic_load_explicit(&actor->base.generation, memory_order_relaxed) == to.generation;
+}
+
+/* There was no room for a message: because a router is there, or else it is refused. */
+static gr_err hand_on_or_refuse(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
+{
+    gri_actor *actor = gri_actor_of(gri_process_at(&sys->table, to.slot));
+
+    if (gri_is_router(actor)) {
+        return gri_router_send(actor, to, msg, timeout_ms);
+    }
+    return is_full(actor, to) ? refuse(sys, to, msg) : is_dead(sys, to, msg);
+}
+
 gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *msg, bool force)
 {
     gr_err err = offer_local(sys, to, &msg, force ? BEYOND_THE_LIMIT : TO_THE_LIMIT);
 
-    return err == GR_EFULL ? refuse(sys, to, msg) : err;
+    return err == GR_EFULL ? hand_on_or_refuse(sys, to, msg, 0) : err;
 }
 
 gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *msg)
@@ -153,8 +174,8 @@ gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
     if (err != GR_EFULL) {
         return err;
     }
-    if (timeout_ms <= 0) {
-        return refuse(sys, to, msg);
+    if (timeout_ms <= 0 || !is_full(gri_actor_of(gri_process_at(&sys->table, to.slot)), to)) {
+        return hand_on_or_refuse(sys, to, msg, timeout_ms);
     }
     if (gri_events_may_wait() != GR_OK) {
         (void)refuse(sys, to, msg);

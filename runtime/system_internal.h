@@ -197,6 +197,7 @@ struct gri_actor {
     gri_note stopped_note;
     gri_extras *extras;
     gri_props props;
+    _Atomic uint64_t routes; /* any thread; a router's members: see router_internal.h */
 };
 
 struct gr_context {
@@ -449,6 +450,12 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *take_m
 
 /* send.c */
 gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *take_msg, bool force);
+
+/* dead_letter.c */
+/* Counts, logs and publishes one, and tells nobody else. */
+void gri_dead_letter_note(gr_system *sys, gr_pid to, const gr_msg *msg, gr_dead_letter_cause cause);
+/* Whoever of this system waits for an answer to it is told, unless others may answer. */
+void gri_tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const char *text);
 
 /* future.c */
 void gri_future_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);

@@ -15,6 +15,7 @@
 #include <granary/message.h>
 #include <granary/pid.h>
 #include <granary/registry.h>
+#include <granary/router.h>
 #include <granary/supervisor.h>
 #include <granary/system.h>
 #include <granary/timer.h>
