@@ -236,6 +236,67 @@ static bool take_piece(gri_session *session, const gri_envelope *piece)
 
 /* ---- signals: what a peer may do ---- */
 
+/* Hands it to its actor, which sees it in its next turn. Watches take no credit, so how many may wait for
+ * that has its own limit: as many as there may be, and the end of each of them. */
+static bool pass_watch(gri_session *session, gr_signal *signal)
+{
+    gr_remote *remote = session->remote;
+    uint64_t unseen_max = 2 * (uint64_t)remote->watches_max;
+
+    /* relaxed, both: a count; publishes nothing */
+    if (atomic_fetch_add_explicit(&session->watches_unseen, 1, memory_order_relaxed) >=
+        unseen_max) {
+        atomic_fetch_sub_explicit(&session->watches_unseen, 1, memory_order_relaxed);
+        return false;
+    }
+    (void)gri_session_ref(session); /* the signal's */
+    signal->origin = &session->watch_origin;
+    (void)gr_signal_send(remote->sys, signal);
+    return true;
+}
+
+/* To watch what it watches already, or to unwatch what it does not, costs whom it names nothing. */
+static bool take_watch(gri_session *session, gr_signal *signal)
+{
+    bool known = false, fine = true;
+
+    if (signal->from.node != session->node) {
+        return false;
+    }
+    pthread_mutex_lock(&session->lock);
+    known = gri_watches_has(&session->watched, signal->to, signal->from);
+    if (signal->kind == GR_SIGNAL_UNWATCH) {
+        gri_watches_remove(&session->watched, signal->to, signal->from);
+    } else if (!known) {
+        fine = gri_watches_add(&session->watched, signal->to, signal->from,
+                               session->remote->watches_max);
+    }
+    pthread_mutex_unlock(&session->lock);
+    if (!fine || known == (signal->kind == GR_SIGNAL_WATCH)) {
+        return fine;
+    }
+    return pass_watch(session, signal);
+}
+
+/* Nobody watches what has ended, or no longer: then the news takes no room in a mailbox. */
+static bool take_end(gri_session *session, const gr_signal *signal)
+{
+    bool known = false;
+
+    if (signal->from.node != session->node || signal->reason < GR_REASON_STOPPED ||
+        signal->reason > GR_REASON_NODE_LOST) {
+        return false;
+    }
+    pthread_mutex_lock(&session->lock);
+    known = gri_watches_take(&session->watching, signal->to, signal->from);
+    pthread_mutex_unlock(&session->lock);
+    if (known) {
+        (void)gr_signal_send(session->remote->sys, signal);
+    }
+    return true;
+}
+
+/* A signal goes to whom it is for, if it is still there. */
 static bool take_signal(gri_session *session, const gri_envelope *envelope)
 {
     gr_remote *remote = session->remote;
@@ -243,57 +304,25 @@ static bool take_signal(gri_session *session, const gri_envelope *envelope)
                         .to = {remote->node, envelope->slot, envelope->generation},
                         .from = envelope->sender,
                         .reason = (gr_reason)(envelope->type >> 8)};
-    bool fine = true;
-    bool known = false; /* that pair watches */
 
     switch (signal.kind) {
     case GR_SIGNAL_STOP:
     case GR_SIGNAL_POISON:
-        if (session->info.role != GR_ROLE_NODE) {
+        if (session->info.role == GR_ROLE_NODE) {
+            (void)gr_signal_send(remote->sys, &signal);
+        } else {
             gri_remote_noise(remote, "GR-REMOTE-RIGHTS",
                              "the client %016" PRIx64 " may not stop actors: ignored",
                              session->node);
-            return true;
         }
-        break;
+        return true;
     case GR_SIGNAL_WATCH:
-        fine = signal.from.node == session->node;
-        pthread_mutex_lock(&session->lock);
-        known = gri_watches_has(&session->watched, signal.to, signal.from);
-        fine = fine && (known || gri_watches_add(&session->watched, signal.to, signal.from,
-                                                 remote->watches_max));
-        pthread_mutex_unlock(&session->lock);
-        if (fine && known) {
-            return true; /* it watches already: saying so again costs whom it watches nothing */
-        }
-        break;
     case GR_SIGNAL_UNWATCH:
-        fine = signal.from.node == session->node;
-        pthread_mutex_lock(&session->lock);
-        known = gri_watches_has(&session->watched, signal.to, signal.from);
-        gri_watches_remove(&session->watched, signal.to, signal.from);
-        pthread_mutex_unlock(&session->lock);
-        if (fine && !known) {
-            return true;
-        }
-        break;
+        return take_watch(session, &signal);
     case GR_SIGNAL_TERMINATED:
-        fine = signal.from.node == session->node && signal.reason >= GR_REASON_STOPPED &&
-               signal.reason <= GR_REASON_NODE_LOST;
-        pthread_mutex_lock(&session->lock);
-        known = gri_watches_take(&session->watching, signal.to, signal.from);
-        pthread_mutex_unlock(&session->lock);
-        if (fine && !known) {
-            return true; /* nobody watches it, or no longer: such notices take no room in a mailbox */
-        }
-        break;
-    default:
-        fine = false;
+        return take_end(session, &signal);
     }
-    if (fine) {
-        (void)gr_signal_send(remote->sys, &signal); /* to whom it is for, if it is still there */
-    }
-    return fine;
+    return false;
 }
 
 static bool take_envelope(gri_session *session, gri_envelope *envelope)

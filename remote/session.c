@@ -76,6 +76,17 @@ static void on_released(gr_origin *origin, size_t bytes)
     gri_session_unref(session);
 }
 
+/* An actor has seen a watch from there, or never will. */
+static void on_watch_seen(gr_origin *origin, size_t bytes)
+{
+    gri_session *session = (gri_session *)((char *)origin - offsetof(gri_session, watch_origin));
+
+    (void)bytes;
+    /* relaxed: a count; publishes nothing */
+    atomic_fetch_sub_explicit(&session->watches_unseen, 1, memory_order_relaxed);
+    gri_session_unref(session);
+}
+
 gri_session *gri_session_new(gr_remote *remote, uint64_t node)
 {
     gri_session *session = gri_calloc(1, sizeof(*session));
@@ -86,6 +97,7 @@ gri_session *gri_session_new(gr_remote *remote, uint64_t node)
     session->remote = gri_remote_ref(remote);
     session->node = node;
     session->origin.released = on_released;
+    session->watch_origin.released = on_watch_seen;
     atomic_init(&session->refs, 1);
     pthread_mutex_init(&session->lock, NULL);
     session->state = GRI_SESSION_NEW;

@@ -50,7 +50,10 @@ struct gri_session {
     atomic_bool grant_due;                      /* enough of that to tell the peer at once */
     atomic_bool tell_each;                      /* it wants to know of each of them */
     _Atomic uint64_t told_messages, told_bytes; /* what the last frame has said of it */
-    _Atomic uint32_t message_bytes_max;         /* the smaller of both sides' limits */
+    /* Watches and unwatches from there that their actors have not seen yet: each holds a reference. */
+    gr_origin watch_origin;
+    _Atomic uint64_t watches_unseen;
+    _Atomic uint32_t message_bytes_max; /* the smaller of both sides' limits */
     /* lock: senders, and whoever the network calls. */
     pthread_mutex_t lock;
     gri_session_state state;

@@ -359,11 +359,7 @@ void gri_actor_kill(gri_actor *actor)
     }
     while ((note = gri_actor_next_note(actor)) != NULL) {
         if (note->kind == GRI_NOTE_WATCH || note->kind == GRI_NOTE_UNWATCH) {
-            gri_watch_note *watch =
-                (gri_watch_note *)((char *)note - offsetof(gri_watch_note, note));
-
-            (void)gr_msg_unref(watch->notice);
-            gri_pool_free(&watch->block);
+            gri_watch_drop(note);
         } else if (note->kind == GRI_NOTE_CONTINUE) {
             gri_continuation_drop(note);
         }

@@ -431,8 +431,11 @@ typedef struct gri_watch_note {
     uint32_t generation; /* of the actor that is meant */
     gr_pid watcher;
     gr_msg *notice;
+    gr_origin *origin; /* told when the note goes; NULL: nobody */
 } gri_watch_note;
 void gri_watch_handle(gri_actor *actor, gri_note *note);
+/* Nobody handles it any more. */
+void gri_watch_drop(gri_note *note);
 /* Forgets all watches, telling nobody. */
 void gri_watch_fini(gri_actor *actor);
 

@@ -16,7 +16,8 @@ static void tell(gr_system *sys, gr_pid watcher, gr_msg *take_notice, gr_pid end
                  gr_reason reason)
 {
     if (take_notice == NULL) {
-        gr_signal signal = {GR_SIGNAL_TERMINATED, watcher, ended, reason};
+        gr_signal signal = {
+            .kind = GR_SIGNAL_TERMINATED, .to = watcher, .from = ended, .reason = reason};
 
         (void)gr_signal_send(sys, &signal);
         return;
@@ -35,10 +36,38 @@ static gr_msg *new_notice(gr_pid ended, gr_reason reason)
     return msg;
 }
 
+static gri_watch_note *watch_note_of(gri_note *note)
+{
+    return (gri_watch_note *)((char *)note - offsetof(gri_watch_note, note));
+}
+
+static void tell_origin(gr_origin *origin)
+{
+    if (origin != NULL) {
+        origin->released(origin, 0);
+    }
+}
+
+static void free_note(gri_watch_note *take_note)
+{
+    gr_origin *origin = take_note->origin;
+
+    gri_pool_free(&take_note->block);
+    tell_origin(origin);
+}
+
+void gri_watch_drop(gri_note *note)
+{
+    gri_watch_note *watch = watch_note_of(note);
+
+    (void)gr_msg_unref(watch->notice);
+    free_note(watch);
+}
+
 void gri_watch_handle(gri_actor *actor, gri_note *note)
 {
     gr_system *sys = actor->base.sys;
-    gri_watch_note *watch = (gri_watch_note *)((char *)note - offsetof(gri_watch_note, note));
+    gri_watch_note *watch = watch_note_of(note);
     gr_pid target = {sys->node, actor->base.slot, watch->generation};
     bool at_home =
         actor->status != GRI_FREE && watch->generation == gri_actor_pid(actor).generation;
@@ -55,7 +84,7 @@ void gri_watch_handle(gri_actor *actor, gri_note *note)
             tell(sys, watch->watcher, watch->notice, target, GR_REASON_NEVER_EXISTED);
         }
     }
-    gri_pool_free(&watch->block);
+    free_note(watch);
 }
 
 void gri_watch_tell_all(gri_actor *actor, gr_reason reason)
@@ -72,7 +101,8 @@ void gri_watch_tell_all(gri_actor *actor, gr_reason reason)
         tell(actor->base.sys, other, notice, ended, reason);
     }
     while (gri_watch_table_steal_oldest(&actor->extras->watching, &other, &notice)) {
-        gr_signal signal = {GR_SIGNAL_UNWATCH, other, ended, reason};
+        gr_signal signal = {
+            .kind = GR_SIGNAL_UNWATCH, .to = other, .from = ended, .reason = reason};
 
         (void)gr_signal_send(actor->base.sys, &signal);
     }
@@ -102,6 +132,7 @@ static gri_watch_note *new_note(gri_note_kind kind, gr_pid target, gr_pid watche
         note->generation = target.generation;
         note->watcher = watcher;
         note->notice = NULL;
+        note->origin = NULL;
     }
     return note;
 }
@@ -112,6 +143,7 @@ gr_err gri_watch_signal(gr_system *sys, const gr_signal *signal)
     gri_process *process = gri_process_at(&sys->table, signal->to.slot);
     gri_watch_note *note = NULL;
     gr_msg *notice = NULL;
+    gr_err err = GR_OK;
 
     if (signal->kind == GR_SIGNAL_TERMINATED) {
         notice = new_notice(signal->from, signal->reason);
@@ -121,7 +153,8 @@ gr_err gri_watch_signal(gr_system *sys, const gr_signal *signal)
     if (signal->kind == GR_SIGNAL_WATCH && signal->from.node == sys->node) {
         notice = new_notice(signal->to, GR_REASON_STOPPED);
         if (notice == NULL) {
-            return GRI_FAIL(GR_ENOMEM, "a watch");
+            err = GRI_FAIL(GR_ENOMEM, "a watch");
+            goto done;
         }
     }
     if (process == NULL || process->kind != GRI_ACTOR ||
@@ -130,24 +163,29 @@ gr_err gri_watch_signal(gr_system *sys, const gr_signal *signal)
         if (signal->kind == GR_SIGNAL_WATCH) {
             tell(sys, signal->from, notice, signal->to, GR_REASON_NEVER_EXISTED);
         }
-        return GR_OK;
+        goto done;
     }
     note = new_note(signal->kind == GR_SIGNAL_WATCH ? GRI_NOTE_WATCH : GRI_NOTE_UNWATCH, signal->to,
                     signal->from);
     if (note == NULL) {
         (void)gr_msg_unref(notice);
-        return GRI_FAIL(GR_ENOMEM, "a watch");
+        err = GRI_FAIL(GR_ENOMEM, "a watch");
+        goto done;
     }
     note->notice = notice;
+    note->origin = signal->origin;
     gri_actor_note(gri_actor_of(process), &note->note);
     return GR_OK;
+done:
+    tell_origin(signal->origin);
+    return err;
 }
 
 gr_err gr_watch(gr_context *ctx, gr_pid pid)
 {
     gr_system *sys = ctx->actor->base.sys;
     gri_extras *extras = gri_actor_extras(ctx->actor);
-    gr_signal signal = {GR_SIGNAL_WATCH, pid, gr_context_self(ctx), GR_REASON_STOPPED};
+    gr_signal signal = {.kind = GR_SIGNAL_WATCH, .to = pid, .from = gr_context_self(ctx)};
     gr_err err = GR_OK;
 
     if (gr_pid_is_null(pid)) {
@@ -171,7 +209,7 @@ gr_err gr_watch(gr_context *ctx, gr_pid pid)
 
 void gr_unwatch(gr_context *ctx, gr_pid pid)
 {
-    gr_signal signal = {GR_SIGNAL_UNWATCH, pid, gr_context_self(ctx), GR_REASON_STOPPED};
+    gr_signal signal = {.kind = GR_SIGNAL_UNWATCH, .to = pid, .from = gr_context_self(ctx)};
 
     if (ctx->actor->extras != NULL && gri_watch_table_remove(&ctx->actor->extras->watching, pid)) {
         (void)gr_signal_send(ctx->actor->base.sys, &signal);

@@ -5,6 +5,7 @@
  */
 #include "raw_peer.h"
 
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -144,6 +145,81 @@ static void m08_a_peer_may_watch_so_many_and_no_more(void **state)
     world_free(in);
 }
 
+/* An actor that stays in its handler until it is told. */
+typedef struct busy {
+    atomic_bool in, go;
+} busy;
+
+static gr_err stay(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    busy *it = state;
+
+    (void)ctx;
+    if (gr_msg_read(msg, &note_type) != NULL) {
+        /* release: the test looks at it; acquire: it says so */
+        atomic_store_explicit(&it->in, true, memory_order_release);
+        while (!atomic_load_explicit(&it->go, memory_order_acquire)) {
+            (void)sched_yield();
+        }
+    }
+    return GR_OK;
+}
+
+/* The same pair again and again: a watch, its end, a watch. */
+static void add_turns(raw_frame *frame, gr_pid to, unsigned count, unsigned *io_turn)
+{
+    for (unsigned i = 0; i < count; i++, (*io_turn)++) {
+        gri_envelope envelope = raw_signal(*io_turn % 2 == 0 ? GR_SIGNAL_WATCH : GR_SIGNAL_UNWATCH,
+                                           GR_REASON_STOPPED, to, 100);
+
+        raw_add(frame, &envelope, NULL);
+    }
+}
+
+static void m08_watching_and_unwatching_whoever_is_busy_piles_up_so_far_and_no_further(void **state)
+{
+    enum { PAIRS = 100, ROUNDS = 50 };
+    static raw_frame frame;
+    world *in = world_threads();
+    gri_hello hello = raw_hello();
+    busy occupied = {.in = false};
+    gr_props props = {.receive = stay, .arg = &occupied};
+    book idle = {.answer = true};
+    gr_msg *reply = NULL;
+    uint64_t node = 0;
+    unsigned turn = 0;
+    gr_pid pid;
+    int fd = -1;
+
+    (void)state;
+    world_start(in, 0, &(gr_remote_options){.watches_max = PAIRS});
+    book_open(in, 0, &idle);
+    assert_int_equal(gr_spawn(in->peers[0].sys, &props, NULL, &pid), GR_OK);
+    assert_int_equal(gr_send(in->peers[0].sys, pid, note_new(0, 1, 0)), GR_OK);
+    WORLD_UNTIL(in, WAIT_MS, atomic_load_explicit(&occupied.in, memory_order_acquire));
+    fd = raw_session(gr_remote_address(in->peers[0].remote), &hello, &node);
+    frame = (raw_frame){.bytes = 0};
+    for (unsigned k = 1; k <= ROUNDS; k++) { /* as often as it likes, while they are seen */
+        add_turns(&frame, idle.pid, 2 * PAIRS, &turn);
+        raw_flush(fd, &frame);
+        raw_wait_handled(fd, &frame);
+        assert_int_equal(gr_request(in->peers[0].sys, idle.pid, note_new(0, k, 0), WAIT_MS, &reply),
+                         GR_OK);
+        reply = gr_msg_unref(reply);
+    }
+    add_turns(&frame, pid, 2 * PAIRS, &turn);
+    raw_flush(fd, &frame);
+    raw_wait_handled(fd, &frame);
+    assert_int_equal(in->peers[0].losts, 0);
+    add_turns(&frame, pid, 1, &turn);
+    raw_flush(fd, &frame);
+    WORLD_UNTIL(in, WAIT_MS, in->peers[0].losts == 1);
+    assert_int_equal(in->peers[0].why_lost.code, GR_EPROTO);
+    atomic_store_explicit(&occupied.go, true, memory_order_release);
+    close(fd);
+    world_free(in);
+}
+
 /* A peer by hand that gives back every message at once, and acknowledges only when it is told to. */
 typedef struct granter {
     pthread_t thread;
@@ -234,6 +310,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(m10_answers_that_nobody_has_asked_for_reach_nobody),
         cmocka_unit_test(m10_notices_of_ends_that_nobody_watches_for_reach_nobody),
+        cmocka_unit_test(
+            m08_watching_and_unwatching_whoever_is_busy_piles_up_so_far_and_no_further),
         cmocka_unit_test(m08_a_peer_may_watch_so_many_and_no_more),
         cmocka_unit_test(m04_who_grants_without_acknowledging_is_not_sent_more_than_we_may_keep),
     };

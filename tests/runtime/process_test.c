@@ -250,7 +250,8 @@ static void the_end_of_a_foreign_actor_is_told_once(void **state)
     abroad me = {lab};
     gr_pid there = {gr_system_node(lab->sys) + 1, 50, 1};
     gr_pid a = lab_spawn(lab, "a");
-    gr_signal ended = {GR_SIGNAL_TERMINATED, a, there, GR_REASON_NODE_LOST};
+    gr_signal ended = {
+        .kind = GR_SIGNAL_TERMINATED, .to = a, .from = there, .reason = GR_REASON_NODE_LOST};
 
     gr_system_set_foreign(lab->sys, &abroad_ops, &me);
     assert_int_equal(lab_make(lab, a, lab_act_watch, &there), GR_OK);
@@ -268,7 +269,7 @@ static void an_actor_that_ends_tells_its_foreign_watchers(void **state)
     abroad me = {lab};
     gr_pid a = lab_spawn(lab, "a");
     gr_pid there = {gr_system_node(lab->sys) + 1, 51, 1};
-    gr_signal watch = {GR_SIGNAL_WATCH, a, there, (gr_reason)0};
+    gr_signal watch = {.kind = GR_SIGNAL_WATCH, .to = a, .from = there};
 
     gr_system_set_foreign(lab->sys, &abroad_ops, &me);
     assert_int_equal(gr_signal_send(lab->sys, &watch), GR_OK);
@@ -283,8 +284,8 @@ static void an_actor_that_ends_tells_its_foreign_watchers(void **state)
 static void signals_stop_and_poison_as_the_calls_do(void **state)
 {
     struct lab *lab = *state;
-    gr_signal stop = {GR_SIGNAL_STOP, lab_spawn(lab, "a"), gr_pid_null(), (gr_reason)0};
-    gr_signal poison = {GR_SIGNAL_POISON, lab_spawn(lab, "b"), gr_pid_null(), (gr_reason)0};
+    gr_signal stop = {.kind = GR_SIGNAL_STOP, .to = lab_spawn(lab, "a")};
+    gr_signal poison = {.kind = GR_SIGNAL_POISON, .to = lab_spawn(lab, "b")};
 
     assert_int_equal(gr_signal_send(lab->sys, &stop), GR_OK);
     assert_int_equal(gr_signal_send(lab->sys, &poison), GR_OK);

@@ -279,7 +279,7 @@ static void *watch_and_end(void *arg)
 
     for (size_t i = 0; i < lab_scaled(5000); i++) {
         gr_pid pid = gr_pid_null();
-        gr_signal watch = {GR_SIGNAL_WATCH, gr_pid_null(), here->shared[i % 8], (gr_reason)0};
+        gr_signal watch = {.kind = GR_SIGNAL_WATCH, .from = here->shared[i % 8]};
         gr_err err = GR_OK;
 
         lab_require(gr_spawn(sys, &props, NULL, &pid) == GR_OK);

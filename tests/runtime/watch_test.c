@@ -5,6 +5,7 @@
  */
 #include "lab.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 static void r12_a_watcher_is_told_once_when_the_actor_ends(void **state)
@@ -232,7 +233,8 @@ static void the_end_of_a_foreign_actor_reaches_its_watcher_as_a_signal(void **st
     struct lab *lab = *state;
     gr_pid watcher = lab_spawn(lab, "w");
     gr_pid pid = lab_spawn(lab, "a");
-    gr_signal ended = {GR_SIGNAL_TERMINATED, watcher, pid, GR_REASON_NODE_LOST};
+    gr_signal ended = {
+        .kind = GR_SIGNAL_TERMINATED, .to = watcher, .from = pid, .reason = GR_REASON_NODE_LOST};
 
     assert_int_equal(lab_make(lab, watcher, lab_act_watch, &pid), GR_OK);
     assert_int_equal(gr_signal_send(lab->sys, &ended), GR_OK);
@@ -374,6 +376,43 @@ static void r12_a_hundred_thousand_watch_one_and_half_of_them_no_longer(void **s
     assert_in_range(cpu_ms(CLOCK_PROCESS_CPUTIME_ID) - begin_ms, 0, CROWD_MS);
 }
 
+typedef struct seen_count {
+    gr_origin origin;
+    atomic_uint count;
+} seen_count;
+
+static void count_seen(gr_origin *origin, size_t bytes)
+{
+    seen_count *mine = (seen_count *)((char *)origin - offsetof(seen_count, origin));
+
+    lab_require(bytes == 0);
+    atomic_fetch_add_explicit(&mine->count, 1, memory_order_relaxed);
+}
+
+static void r12_the_origin_of_a_watch_is_told_when_its_actor_has_seen_it_or_is_gone(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid watched = lab_spawn(lab, "a");
+    gr_pid watcher = lab_spawn(lab, "b");
+    seen_count seen = {.origin = {count_seen}};
+    gr_signal signal = {.to = watched, .from = watcher, .origin = &seen.origin};
+
+    signal.kind = GR_SIGNAL_WATCH;
+    assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    signal.kind = GR_SIGNAL_UNWATCH;
+    assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    LAB_EVENTUALLY(lab, seen.count == 2);
+    gr_send_stop(lab->sys, watched);
+    lab_wait(lab, "a stopped stopped");
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
+    assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    assert_int_equal(seen.count, 3);
+    signal.kind = GR_SIGNAL_WATCH;
+    assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    assert_int_equal(seen.count, 4);
+    lab_flush(lab, watcher);
+}
+
 /* An inbox that writes down whose end it is told of. */
 typedef struct mouse {
     struct lab *lab;
@@ -441,6 +480,7 @@ int main(void)
         LAB_BOTH(r12_watches_of_a_restarted_watcher_hold),
         LAB_BOTH(r12_a_hundred_thousand_are_watched_unwatched_and_end_in_no_time),
         LAB_BOTH(r12_a_hundred_thousand_watch_one_and_half_of_them_no_longer),
+        LAB_BOTH(r12_the_origin_of_a_watch_is_told_when_its_actor_has_seen_it_or_is_gone),
         LAB_BOTH(r12_watchers_are_told_in_the_order_in_which_they_asked),
         LAB_BOTH(the_end_of_a_foreign_actor_reaches_its_watcher_as_a_signal),
     };

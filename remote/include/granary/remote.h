@@ -48,7 +48,8 @@ typedef struct gr_remote_options {
     uint32_t links_max;    /* connections that have said hello; others are closed; default twice
                               sessions_max */
     uint32_t watches_max;  /* pairs of actors that watch across one session, in each direction; who
-                              watches more breaks the protocol */
+                              watches more breaks the protocol, and so does who has twice as many
+                              watches and unwatches wait for actors that are busy */
     int64_t session_timeout_ms; /* a peer unreachable for longer is lost; default 10000 */
     int64_t heartbeat_ms;       /* when idle; default 1000 */
     int64_t dead_after_ms;      /* a connection silent for longer is given up; default 4000 */

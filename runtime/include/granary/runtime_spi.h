@@ -74,8 +74,8 @@ GR_API void gr_msg_set_sender(gr_msg *msg, gr_pid sender);
 GR_API void gr_msg_set_request(gr_msg *msg);
 GR_API bool gr_msg_is_request(const gr_msg *msg);
 
-/** Told, once, when a message has been freed; for windows that count what is still in use. Embed
- * it. */
+/** Told, once, when a message has been freed, or a watch has been seen to; for windows that count what is
+ * still in use. Embed it. */
 typedef struct gr_origin {
     void (*released)(struct gr_origin *origin, size_t bytes);
 } gr_origin;
@@ -116,6 +116,9 @@ typedef struct gr_signal {
     gr_pid to;
     gr_pid from;
     gr_reason reason;
+    gr_origin
+        *origin; /* of a watch or unwatch in this system, or NULL: told, with 0 bytes, when the
+                          actor has seen it or never will; outlives it */
 } gr_signal;
 
 /**
