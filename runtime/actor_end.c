@@ -167,6 +167,15 @@ static bool may_finish(const gri_actor *actor)
            (actor->extras == NULL || actor->extras->waits_count == 0);
 }
 
+static void take_asked(gri_actor *actor)
+{
+    if (gri_actor_is_asked(actor)) {
+        /* Acquire: sees what the askers did before. */
+        actor->wants |= (uint8_t)atomic_fetch_and_explicit(&actor->asked, ~(uint64_t)UINT32_MAX,
+                                                           memory_order_acquire);
+    }
+}
+
 static void run_stopped_hook(gri_actor *actor, gr_reason reason)
 {
     if (actor->started) {
@@ -194,12 +203,12 @@ static void resume(gri_actor *actor)
     }
 }
 
-static void finish_restart(gri_actor *actor)
+/* A new state; the stopped hook has run for the old one. */
+static void start_again(gri_actor *actor)
 {
-    gr_system *sys = actor->base.sys;
     gr_err err = GR_OK;
 
-    run_stopped_hook(actor, GR_REASON_RESTARTING);
+    actor->wants &= (uint8_t)~GRI_ASKED_PASSIVATE;
     gri_actor_timers_end(actor);
     gri_receive_timeouts_end(actor);
     gri_stash_return(actor);
@@ -210,7 +219,6 @@ static void finish_restart(gri_actor *actor)
     gri_actor_free_state(actor);
     gri_group_renew(actor);
     actor->status = GRI_STARTING;
-    (void)atomic_fetch_add_explicit(&sys->restarts, 1, memory_order_relaxed); /* a count */
     err = gri_actor_start_hook(actor);
     if (err != GR_OK) {
         gr_error detail = gri_error_of(err);
@@ -219,6 +227,30 @@ static void finish_restart(gri_actor *actor)
     } else {
         gri_mailbox_block(&actor->mailbox, false);
     }
+}
+
+static void finish_restart(gri_actor *actor)
+{
+    run_stopped_hook(actor, GR_REASON_RESTARTING);
+    (void)atomic_fetch_add_explicit(&actor->base.sys->restarts, 1,
+                                    memory_order_relaxed); /* a count */
+    start_again(actor);
+}
+
+/* The end of a passivation; false: messages have come, and the actor has started again. */
+static bool finish_passivation(gri_actor *actor)
+{
+    run_stopped_hook(actor, GR_REASON_PASSIVATED);
+    take_asked(actor);
+    if (gri_passivation_is_over(actor)) {
+        actor->reason = GR_REASON_STOPPED;
+        start_again(actor);
+        return false;
+    }
+    /* For those who watch. */
+    actor->reason =
+        (actor->wants & GRI_ASKED_STOP_FAILED) != 0 ? GR_REASON_FAILED : GR_REASON_STOPPED;
+    return true;
 }
 
 /* The actor is gone when this returns, and may be another by then. */
@@ -262,15 +294,6 @@ void gri_actor_child_stopped(gri_actor *parent, gri_actor *child)
     LIST_REMOVE(child, sibling);
     dispose(child);
     gri_system_live_down(sys);
-}
-
-static void take_asked(gri_actor *actor)
-{
-    if (gri_actor_is_asked(actor)) {
-        /* Acquire: sees what the askers did before. */
-        actor->wants |= (uint8_t)atomic_fetch_and_explicit(&actor->asked, ~(uint64_t)UINT32_MAX,
-                                                           memory_order_acquire);
-    }
 }
 
 /* The thread that noticed knows no more of it than its pid. */
@@ -331,6 +354,11 @@ bool gri_actor_step_life(gri_actor *actor)
         begin_end(actor, GRI_STOPPING, GR_ESTOPPED);
     }
     decided(actor);
+    if ((actor->wants & GRI_ASKED_PASSIVATE) != 0 && gri_passivation_may_begin(actor)) {
+        actor->wants &= (uint8_t)~GRI_ASKED_PASSIVATE;
+        actor->reason = GR_REASON_PASSIVATED;
+        begin_end(actor, GRI_STOPPING, GR_ESTOPPED);
+    }
     if (actor->status == GRI_RESTARTING && may_finish(actor)) {
         finish_restart(actor);
         gri_actor_schedule(
@@ -338,7 +366,11 @@ bool gri_actor_step_life(gri_actor *actor)
         return true;
     }
     if (actor->status == GRI_STOPPING && may_finish(actor)) {
-        finish_stop(actor);
+        if (actor->reason == GR_REASON_PASSIVATED && !finish_passivation(actor)) {
+            gri_actor_schedule(actor);
+        } else {
+            finish_stop(actor);
+        }
         return true;
     }
     if ((actor->wants & GRI_ASKED_LOOK_IDLE) != 0) {

@@ -131,7 +131,7 @@ gr_err gri_actor_start_hook(gri_actor *actor)
         return GRI_FAIL(GR_ENOMEM, "%zu bytes of state for a %s", actor->props.state_bytes,
                         actor->props.type_name);
     }
-    if (actor->props.started != NULL) {
+    if (actor->props.started != NULL || (actor->around & GRI_AROUND_STARTED) != 0) {
         err = gri_context_run_started(actor);
     }
     if (err == GR_OK) {
@@ -159,7 +159,7 @@ static bool is_default(const gr_supervision *supervision)
 /* Whether props ask for anything that gri_props has no place for. */
 static bool are_rare(const gr_props *props)
 {
-    return !is_default(&props->supervision) || props->guardian != NULL;
+    return !is_default(&props->supervision) || props->guardian != NULL || props->middleware != NULL;
 }
 
 /* Keeps the whole props where they are rare; false when out of memory. */
@@ -270,6 +270,9 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
     }
     if (err == GR_OK) {
         err = gri_inbox_init(actor, props);
+    }
+    if (err == GR_OK) {
+        err = gri_middleware_init(actor, props);
     }
     if (err == GR_OK && props->pinned && sys->stepped == NULL) {
         err = pin(actor, props);

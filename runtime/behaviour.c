@@ -25,15 +25,27 @@ static gr_receive_fn handler_of(const gri_behaviour *behaviour)
     return behaviour->count == 0 ? behaviour->of_props : behaviour->stack[behaviour->count - 1];
 }
 
+gr_receive_fn gri_behaviour_handler(const gri_actor *actor)
+{
+    return handler_of(actor->extras->behaviour);
+}
+
 /* In place of the handler, where there is something to be done around it. */
 static gr_err receive_around(gr_context *ctx, void *state, const gr_msg *msg)
 {
     gri_actor *actor = ctx->actor;
+    bool quiet = msg->quiet != 0;
     gr_err err = GR_OK;
 
-    gri_receive_timeouts_touch(actor, msg);
-    err = handler_of(actor->extras->behaviour)(ctx, state, msg);
-    gri_receive_timeouts_touch(actor, msg);
+    if (!quiet) {
+        gri_receive_timeouts_touch(actor);
+        actor->wants &= (uint8_t)~GRI_ASKED_PASSIVATE; /* it is not idle after all */
+    }
+    err = (actor->around & GRI_AROUND_RECEIVE) != 0 ? gri_middleware_receive(ctx, msg)
+                                                    : gri_behaviour_handler(actor)(ctx, state, msg);
+    if (!quiet) {
+        gri_receive_timeouts_touch(actor);
+    }
     return err;
 }
 
@@ -56,8 +68,9 @@ void gri_behaviour_choose(gri_actor *actor)
     const gri_extras *extras = actor->extras;
 
     if (extras != NULL && extras->behaviour != NULL) {
-        actor->props.receive =
-            extras->timeouts != NULL ? receive_around : handler_of(extras->behaviour);
+        actor->props.receive = extras->timeouts != NULL || (actor->around & GRI_AROUND_RECEIVE) != 0
+                                   ? receive_around
+                                   : handler_of(extras->behaviour);
     }
 }
 

@@ -82,7 +82,10 @@ gr_err gri_context_run_started(gri_actor *actor)
     enter(&context, actor, NULL);
     context.panic = &panic;
     if (_setjmp(panic) == 0) {
-        err = actor->props.started(&context, actor->state);
+        err = (actor->around & GRI_AROUND_STARTED) != 0 ? gri_middleware_started(&context) : GR_OK;
+        if (err == GR_OK && actor->props.started != NULL) {
+            err = actor->props.started(&context, actor->state);
+        }
     } else {
         err = gr_last_error()->code;
     }
@@ -210,6 +213,9 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
     if (_setjmp(panic) == 0) {
         err = actor->props.receive(&context, actor->state, msg);
     } else {
+        if (context.msg != msg) { /* that of a middleware whose frame is gone */
+            (void)gr_msg_unref(context.msg);
+        }
         err = (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL);
     }
     if (__builtin_expect(err != GR_OK, 0)) {
@@ -271,7 +277,8 @@ void gr_panic(gr_context *context, gr_err code, const char *format, ...)
 
 gr_err gr_spawn(gr_system *sys, const gr_props *props, const char *name, gr_pid *out_pid)
 {
-    return gri_actor_spawn(sys, NULL, props, name, out_pid);
+    return sys->middleware != NULL ? gri_middleware_spawn(sys, NULL, props, name, out_pid)
+                                   : gri_actor_spawn(sys, NULL, props, name, out_pid);
 }
 
 gr_err gr_spawn_child(gr_context *ctx, const gr_props *props, const char *name, gr_pid *out_pid)
@@ -283,7 +290,20 @@ gr_err gr_spawn_child(gr_context *ctx, const gr_props *props, const char *name, 
         return GRI_FAIL(GR_ESTOPPED,
                         "the parent is ending: it stops, or restarts without its children");
     }
+    if ((ctx->actor->around & GRI_AROUND_SPAWN) != 0) {
+        return gri_middleware_spawn(ctx->actor->base.sys, ctx, props, name, out_pid);
+    }
     return gri_actor_spawn(ctx->actor->base.sys, ctx->actor, props, name, out_pid);
+}
+
+/* Sends from a handler; NULL: the message could not be made. */
+static gr_err send_from(gr_context *ctx, gr_pid to, gr_msg *msg)
+{
+    if (__builtin_expect((ctx->actor->around & GRI_AROUND_SEND) == 0, 1) || msg == NULL ||
+        !gri_msg_own(&msg)) { /* an envelope that middleware may write on */
+        return gr_send(ctx->actor->base.sys, to, msg);
+    }
+    return gri_middleware_send(ctx, to, msg);
 }
 
 gr_err gr_context_send(gr_context *ctx, gr_pid to, gr_msg *msg)
@@ -291,7 +311,7 @@ gr_err gr_context_send(gr_context *ctx, gr_pid to, gr_msg *msg)
     if (msg != NULL && gri_msg_own(&msg)) {
         gr_msg_set_sender(msg, gr_context_self(ctx));
     }
-    return gr_send(ctx->actor->base.sys, to, msg);
+    return send_from(ctx, to, msg);
 }
 
 gr_err gr_respond(gr_context *ctx, gr_msg *msg)
@@ -307,7 +327,7 @@ gr_err gr_respond(gr_context *ctx, gr_msg *msg)
         return GRI_FAIL(GR_EINVAL, "there is nobody to answer: the message was a tell");
     }
     ctx->responded = true;
-    return gr_send(sys, sender, msg);
+    return send_from(ctx, sender, msg);
 }
 
 gr_err gr_forward(gr_context *ctx, gr_pid to)
@@ -318,7 +338,7 @@ gr_err gr_forward(gr_context *ctx, gr_pid to)
         return GRI_FAIL(GR_EINVAL, "there is no message in hand to forward");
     }
     ctx->responded = true;
-    return gr_send(ctx->actor->base.sys, to, msg);
+    return send_from(ctx, to, msg);
 }
 
 void *gr_context_alloc(gr_context *ctx, size_t bytes)

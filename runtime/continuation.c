@@ -90,6 +90,7 @@ gr_err gr_future_then(gr_context *ctx, gr_future *future, gr_then_fn fn, void *a
     then->fn = fn;
     then->arg = arg;
     then->msg = gr_msg_ref(ctx->msg);
+    extras->continuations++;
     gri_future_attach(future, &then->link);
     return GR_OK;
 }
@@ -111,23 +112,28 @@ bool gri_continuation_handle(gri_actor *actor, gri_note *note)
 {
     continuation *then = of_note(note);
     continuation run;
+    bool stale = false;
 
     if (then->generation != gri_actor_pid(actor).generation || actor->status == GRI_STOPPING) {
         gri_continuation_drop(note);
         return false;
     }
-    if (then->life != actor->extras->continuations_life || actor->status == GRI_RESTARTING) {
-        give_up(actor, then);
-        return false;
-    }
-    if (!gri_actor_may_handle(actor)) {
+    stale = then->life != actor->extras->continuations_life || actor->status == GRI_RESTARTING;
+    if (!stale && !gri_actor_may_handle(actor)) {
         note->next = actor->extras->deferred;
         actor->extras->deferred = note;
         return false;
     }
+    actor->extras->continuations--;
+    if (stale) {
+        give_up(actor, then);
+        return false;
+    }
     run = *then;
     gri_free(then); /* before: its fiber may wait, and be dropped in a crash */
+    gri_receive_timeouts_touch(actor);
     gri_context_run_then(actor, run.msg, run.fn, run.arg, run.future);
+    gri_receive_timeouts_touch(actor);
     return true;
 }
 

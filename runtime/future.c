@@ -384,6 +384,7 @@ gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout
                          gr_future **out_future)
 {
     gr_future *future = NULL;
+    gr_context *context = gri_context_now();
     gr_pid pid;
     gr_err err = gr_future_new(sys, timeout_ms, &future);
 
@@ -399,7 +400,10 @@ gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout
     } else {
         gr_msg_set_sender(msg, pid);
         gr_msg_set_request(msg);
-        err = gr_send(sys, to, msg);
+        err = context != NULL && (context->actor->around & GRI_AROUND_SEND) != 0 &&
+                      context->actor->base.sys == sys
+                  ? gri_middleware_send(context, to, msg)
+                  : gr_send(sys, to, msg);
         if (err != GR_OK) { /* most often it has been told by the dead letter already */
             gri_future_fail(&future->base, pid, err);
         }

@@ -41,12 +41,12 @@ static void set_alarm(gri_receive_timeout *timeout, int64_t from_ms, int64_t in_
                  in_ms > INT64_MAX - 1 - from_ms ? INT64_MAX - 1 : from_ms + in_ms);
 }
 
-void gri_receive_timeouts_touch(gri_actor *actor, const gr_msg *msg)
+void gri_receive_timeouts_touch(gri_actor *actor)
 {
     gri_extras *extras = actor->extras;
     gri_receive_timeout *timeout = NULL;
 
-    if (msg->quiet || extras->timeouts == NULL) {
+    if (extras->timeouts == NULL) {
         return;
     }
     extras->active_ms = gr_system_now(actor->base.sys);

@@ -82,6 +82,11 @@ void gri_stash_return(gri_actor *actor)
     stash->first = stash->last = NULL;
 }
 
+size_t gri_stash_held(const gri_actor *actor)
+{
+    return actor->extras == NULL || actor->extras->stash == NULL ? 0 : actor->extras->stash->held;
+}
+
 void gr_unstash_all(gr_context *ctx)
 {
     gri_stash_return(ctx->actor);

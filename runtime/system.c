@@ -125,6 +125,7 @@ static void take_options(gr_system *sys, const gr_system_options *options)
     sys->slow_handler_ms =
         options->slow_handler_ms == 0 ? SLOW_HANDLER_MS_DEFAULT : options->slow_handler_ms;
     sys->root = options->root;
+    sys->middleware = options->middleware;
     sys->log = options->log;
     sys->log_arg = options->log_arg;
     sys->log_level = options->log_level;

@@ -47,7 +47,8 @@ enum gri_asked {
     GRI_ASKED_RESUME = 8,
     GRI_ASKED_RESTART_TOO = 32, /* because of a sibling's failure */
     GRI_ASKED_TELL_SLOW = 16,   /* to say who it is: its handler has been running for long */
-    GRI_ASKED_LOOK_IDLE = 64 /* to see whether it has been idle for one of its receive timeouts */
+    GRI_ASKED_LOOK_IDLE = 64, /* to see whether it has been idle for one of its receive timeouts */
+    GRI_ASKED_PASSIVATE = 128 /* to stop when it has nothing to do; by itself only */
 };
 
 /* ---- waits: a fiber or a thread that sleeps until somebody wakes it ---------------------------------------------- */
@@ -143,6 +144,7 @@ typedef struct gri_extras {
     uint64_t timers_made;
     gri_note
         *deferred; /* continuations that are due, while no message may be handled; newest first */
+    uint32_t continuations;      /* that are under way */
     uint32_t continuations_life; /* counts restarts: those of an earlier life do not run */
     gr_msg *unstashed;           /* come before the mailbox, oldest first */
     struct gri_stash *stash;
@@ -166,6 +168,13 @@ typedef struct gri_props {
 
 enum { GRI_STACK_UNIT = 4096, GRI_STACK_BYTES_MIN = 16 * 1024 };
 
+enum gri_around {
+    GRI_AROUND_STARTED = 1,
+    GRI_AROUND_RECEIVE = 2,
+    GRI_AROUND_SEND = 4,
+    GRI_AROUND_SPAWN = 8
+};
+
 struct gri_actor {
     gri_process base;
     /* Written at its start; here, because the mailbox begins a cache line of its own. */
@@ -186,6 +195,7 @@ struct gri_actor {
     bool started;          /* the started hook has succeeded: the stopped hook is due */
     uint8_t wants;         /* gri_asked that could not be done yet */
     uint8_t mailbox_kind;  /* a gr_mailbox_kind */
+    uint8_t around;        /* gri_around: what of it has middleware; written at its start */
     uint16_t stack_units;  /* of GRI_STACK_UNIT bytes; 0: the system's default */
     gri_note *notes_taken; /* in order */
     gri_worker *home;      /* while fibers wait: the worker they belong to */
@@ -336,6 +346,7 @@ struct gr_system {
     uint32_t slow_handler_ms;
     uint32_t stack_bytes;
     gr_supervision root;
+    const struct gr_middleware *const *middleware; /* NULL: none */
     gr_log_fn log;
     void *log_arg;
     gr_log_level log_level;
@@ -485,15 +496,36 @@ void gri_behaviour_reset(gri_actor *actor);
 /* Sees to it that gri_behaviour_choose() cannot fail; false when out of memory. */
 bool gri_behaviour_prepare(gri_actor *actor);
 
+/* The handler itself, without what stands around it. */
+gr_receive_fn gri_behaviour_handler(const gri_actor *actor);
+
+/* middleware.c */
+/* An actor that is being made gets what stands around it. GR_ENOMEM. */
+gr_err gri_middleware_init(gri_actor *actor, const gr_props *props);
+gr_err gri_middleware_started(gr_context *ctx);
+gr_err gri_middleware_receive(gr_context *ctx, const gr_msg *msg);
+/* Takes a message that nobody else holds. */
+gr_err gri_middleware_send(gr_context *ctx, gr_pid to, gr_msg *take_msg);
+gr_err gri_middleware_spawn(gr_system *sys, gr_context *ctx, const gr_props *props,
+                            const char *name, gr_pid *out_pid);
+
+/* passivation.c */
+/* Whether an actor that wants to passivate has nothing to do, and nothing that others wait for. */
+bool gri_passivation_may_begin(gri_actor *actor);
+/* Whether messages have come for an actor that is passivating, and nobody else stops it. */
+bool gri_passivation_is_over(gri_actor *actor);
+
 /* stash.c */
 /* The next of those that were stashed and are to be handled first; there is one. */
 gr_msg *gri_stash_pop(gri_actor *actor);
+/* How many are stashed, or were and are still to be handled. */
+size_t gri_stash_held(const gri_actor *actor);
 /* All that is stashed is to be handled first. */
 void gri_stash_return(gri_actor *actor);
 
 /* receive_timeout.c */
 /* A message is about to be, or has been, handled by an actor with receive timeouts. */
-void gri_receive_timeouts_touch(gri_actor *actor, const gr_msg *msg);
+void gri_receive_timeouts_touch(gri_actor *actor);
 /* Sees which are due; handles the message of one. */
 void gri_receive_timeouts_look(gri_actor *actor);
 void gri_receive_timeouts_end(gri_actor *actor);

@@ -40,6 +40,8 @@ const char *lab_reason(gr_reason reason)
         return "node-lost";
     case GR_REASON_RESTARTING:
         return "restarting";
+    case GR_REASON_PASSIVATED:
+        return "passivated";
     }
     return "?";
 }

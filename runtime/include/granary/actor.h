@@ -26,7 +26,8 @@ typedef enum gr_reason {
     GR_REASON_FAILED = 2,        /* its supervisor decided to stop it after a failure */
     GR_REASON_NEVER_EXISTED = 3, /* nobody has this pid (any more) */
     GR_REASON_NODE_LOST = 4,     /* its process is gone or cannot be reached */
-    GR_REASON_RESTARTING = 5     /* only seen by the stopped hook: a new state follows */
+    GR_REASON_RESTARTING = 5,    /* only seen by the stopped hook: a new state follows */
+    GR_REASON_PASSIVATED = 6     /* only seen by the stopped hook: it had nothing to do */
 } gr_reason;
 
 /** Sent to the watchers of an actor when it ends, and at once when it has ended before. */
@@ -77,6 +78,9 @@ enum { GR_PRIORITY_LEVELS = 8 };
 
 enum { GR_MAILBOX_LIMIT_DEFAULT = 100000, GR_MAILBOX_LIMIT_MAX = 1000000, GR_NAME_BYTES_MAX = 200 };
 
+/** See <granary/middleware.h>. */
+struct gr_middleware;
+
 /**
  * What an actor is made of. Zero in a field means its default. The struct is copied by the spawn,
  * what it points to is not: functions and constants live as long as the system.
@@ -103,6 +107,8 @@ typedef struct gr_props {
     gr_supervision supervision;     /* what happens to this actor's children when they fail */
     const gr_supervision *guardian; /* what happens to this actor itself, where it has no parent;
                                        may be shared; default: what the system's options say */
+    const struct gr_middleware *const
+        *middleware; /* inside that of the system, up to NULL, outermost first; default: none */
 } gr_props;
 
 /**

@@ -13,6 +13,8 @@
 #include <granary/future.h>
 #include <granary/handlers.h>
 #include <granary/message.h>
+#include <granary/middleware.h>
+#include <granary/passivation.h>
 #include <granary/pid.h>
 #include <granary/registry.h>
 #include <granary/router.h>

@@ -27,6 +27,9 @@ typedef void (*gr_log_fn)(void *arg, gr_log_level level, const char *id, const c
 /** Seams; see <granary/runtime_spi.h>. */
 struct gr_stepped;
 
+/** See <granary/middleware.h>. */
+struct gr_middleware;
+
 /** Zero in a field means its default. */
 typedef struct gr_system_options {
     const char *name;     /* for logs and dumps; default "granary" */
@@ -35,7 +38,9 @@ typedef struct gr_system_options {
     uint32_t stack_bytes; /* of a fiber; default 64 KiB, at least 16 KiB */
     uint32_t slow_handler_ms; /* a handler that runs longer is logged; default 1000 */
     gr_supervision root;      /* for actors without a parent and without a guardian */
-    gr_log_fn log;            /* default: none */
+    const struct gr_middleware *const
+        *middleware; /* around all actors, up to NULL, outermost first */
+    gr_log_fn log;   /* default: none */
     void *log_arg;
     gr_log_level log_level; /* what is passed to `log`; default GR_LOG_ERROR */
     struct gr_stepped
