@@ -219,7 +219,7 @@ static void go_on_stopping(gr_remote *remote, int64_t now)
         gri_session_say_goodbye(session);
     }
     if (gri_peers_find(remote, is_left, NULL) == NULL) {
-        gri_routes_close(remote);
+        gri_routes_dial_no_more(remote);
         remote->stop = NULL;
         stop_is_over(stop);
     }

@@ -172,7 +172,7 @@ void gri_routes_tick(gr_remote *remote, int64_t now);
 /* This side stops: tells those who wait for a connection, and those who come later; what sessions
  * still want to hand over is dialled all the same, until it is closed. */
 void gri_routes_end_requests(gr_remote *remote);
-void gri_routes_close(gr_remote *remote);
+void gri_routes_dial_no_more(gr_remote *remote);
 void gri_routes_fini(gr_remote *remote);
 /* Any thread, fibers too: waits until connected. */
 gr_err gri_route_connect(gr_remote *remote, const char *address, int64_t timeout_ms,

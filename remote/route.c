@@ -366,7 +366,7 @@ void gri_routes_end_requests(gr_remote *remote)
     }
 }
 
-void gri_routes_close(gr_remote *remote)
+void gri_routes_dial_no_more(gr_remote *remote)
 {
     remote->routes_closed = true;
 }
