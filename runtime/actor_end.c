@@ -105,7 +105,7 @@ static void vacate(gri_actor *actor, gr_reason reason)
         gri_pinned_end(extras->pinned);
         extras->pinned = NULL;
     }
-    actor->status = GRI_FREE;
+    gri_actor_go(actor, GRI_FREE);
 }
 
 static void free_extras(gri_actor *actor)
@@ -153,7 +153,7 @@ static void begin_end(gri_actor *actor, gri_status status, gr_err code)
 {
     gri_actor *child = NULL;
 
-    actor->status = (uint8_t)status;
+    gri_actor_go(actor, status);
     gri_mailbox_block(&actor->mailbox, true);
     end_waits(actor, code);
     LIST_FOREACH (child, &actor->children, sibling) {
@@ -191,7 +191,7 @@ static void resume(gri_actor *actor)
 {
     gri_actor *child = NULL;
 
-    actor->status = GRI_RUNNING;
+    gri_actor_go(actor, GRI_RUNNING);
     gri_mailbox_block(&actor->mailbox, actor->extras != NULL && actor->extras->waits_count != 0 &&
                                            !actor->props.reentrant);
     gri_continuations_recall(actor);
@@ -218,7 +218,7 @@ static void start_again(gri_actor *actor)
     }
     gri_actor_free_state(actor);
     gri_group_renew(actor);
-    actor->status = GRI_STARTING;
+    gri_actor_go(actor, GRI_STARTING);
     err = gri_actor_start_hook(actor);
     if (err != GR_OK) {
         gr_error detail = gri_error_of(err);
@@ -324,7 +324,8 @@ static void decided(gri_actor *actor)
     } else if (actor->status == GRI_RUNNING && (wants & GRI_ASKED_RESTART_TOO) != 0) {
         /* One that is paused has failed itself, and hears about that. */
         if (gri_restart_too_waits(actor)) {
-            actor->status = GRI_PAUSED;
+            gri_actor_go(actor, GRI_PAUSED);
+            gri_actor_show(actor, GRI_DELAYED);
             gri_mailbox_block(&actor->mailbox, true);
             end_waits(actor, GR_ERESTARTED);
         } else {
@@ -415,7 +416,7 @@ void gri_actor_kill(gri_actor *actor)
         }
     }
     free_extras(actor);
-    actor->status = GRI_FREE;
+    gri_actor_go(actor, GRI_FREE);
     (void)atomic_fetch_add_explicit(&actor->base.generation, 1,
                                     memory_order_relaxed); /* one thread */
 }

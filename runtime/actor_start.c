@@ -136,7 +136,7 @@ gr_err gri_actor_start_hook(gri_actor *actor)
     }
     if (err == GR_OK) {
         actor->started = true;
-        actor->status = GRI_RUNNING;
+        gri_actor_go(actor, GRI_RUNNING);
         gri_continuations_recall(actor);
     }
     return err;
@@ -202,7 +202,7 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     /* Relaxed: published by what is asked of this generation, below. */
     atomic_store_explicit(&actor->type_name, actor->props.type_name, memory_order_relaxed);
     actor->stack_units = (uint16_t)((props->stack_bytes + GRI_STACK_UNIT - 1) / GRI_STACK_UNIT);
-    actor->status = GRI_STARTING;
+    gri_actor_go(actor, GRI_STARTING);
     actor->reason = GR_REASON_STOPPED;
     actor->name = take_name;
     actor->parent = parent;
@@ -212,7 +212,8 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     actor->in_group = parent != NULL && parent->extras != NULL && parent->extras->group != NULL;
     actor->stopped_note.kind = GRI_NOTE_CHILD_STOPPED;
     atomic_store_explicit(&actor->room_wanted, false,
-                          memory_order_relaxed); /* nobody knows it yet */
+                          memory_order_relaxed);                      /* nobody knows it yet */
+    atomic_store_explicit(&actor->waits_on, 0, memory_order_relaxed); /* for people */
     gri_mailbox_block(&actor->mailbox, false);
     /* Askers of this generation find all of the above. Sequentially consistent: whoever stops the system either sees it
      * here, or is seen by the spawner's second look at the phase. */
@@ -239,8 +240,8 @@ static gr_err pin(gri_actor *actor, const gr_props *props)
                : gri_pinned_new(sys, actor->props.type_name, stack_bytes, &extras->pinned);
 }
 
-gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
-                       gr_pid *out_pid)
+static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
+                    gr_pid *out_pid)
 {
     gr_err err = gri_props_check(props, name);
     gri_actor *actor = NULL;
@@ -311,4 +312,15 @@ gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props,
     }
     gri_actor_finish_turn(actor);
     return GR_OK;
+}
+
+gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
+                       gr_pid *out_pid)
+{
+    gr_err err = spawn(sys, parent, props, name, out_pid);
+
+    if (err != GR_OK) {
+        gri_count(&sys->spawns_failed, 1);
+    }
+    return err;
 }

@@ -72,6 +72,7 @@ static void tick(struct gri_actor_timer *timer)
 
     /* Relaxed: a number; a tick that is taken at this moment may be missed. */
     if (atomic_load_explicit(&timer->waiting, memory_order_relaxed) != 0) {
+        gri_count(&timer->sys->ticks_left_out, 1);
         return;
     }
     msg =
@@ -92,7 +93,10 @@ static int64_t next_tick_ms(const struct gri_actor_timer *timer, int64_t now_ms)
     int64_t at_ms = timer->at_ms;
 
     if (now_ms > at_ms) {
-        at_ms += (now_ms - at_ms) / timer->period_ms * timer->period_ms;
+        int64_t missed = (now_ms - at_ms) / timer->period_ms;
+
+        gri_count(&timer->sys->ticks_left_out, (uint64_t)missed);
+        at_ms += missed * timer->period_ms;
     }
     return timer->period_ms > INT64_MAX - 1 - at_ms ? INT64_MAX - 1 : at_ms + timer->period_ms;
 }

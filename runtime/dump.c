@@ -11,16 +11,22 @@ static uint64_t read_count(const atomic_uint_fast64_t *count)
     return atomic_load_explicit(count, memory_order_relaxed); /* a count */
 }
 
-static void add_fibers(const gri_worker *worker, gr_counters *counters)
+static void add_worker(void *arg, gri_worker *worker)
 {
-    counters->fibers += atomic_load_explicit(&worker->fibers, memory_order_relaxed); /* a count */
-    counters->fibers_waiting +=
-        atomic_load_explicit(&worker->waiting, memory_order_relaxed); /* a count */
+    gr_counters *counters = arg;
+
+    /* Relaxed, all: counts. */
+    counters->fibers += atomic_load_explicit(&worker->fibers, memory_order_relaxed);
+    counters->fibers_waiting += atomic_load_explicit(&worker->waiting, memory_order_relaxed);
+    counters->turns += atomic_load_explicit(&worker->turns, memory_order_relaxed);
 }
 
-static void add_fibers_of(void *arg, gri_worker *worker)
+static void each_worker(gr_system *sys, void (*fn)(void *arg, gri_worker *worker), void *arg)
 {
-    add_fibers(worker, arg);
+    if (sys->stepped != NULL) {
+        fn(arg, gri_stepped_worker(sys->stepped));
+    }
+    gri_workers_each(sys, fn, arg);
 }
 
 gr_counters gr_system_counters(gr_system *sys)
@@ -35,13 +41,89 @@ gr_counters gr_system_counters(gr_system *sys)
         .late_replies = read_count(&sys->late_replies),
         .refused = read_count(&sys->refused),
         .dropped = read_count(&sys->dropped),
+        .spawns_failed = read_count(&sys->spawns_failed),
+        .given_up = read_count(&sys->given_up),
+        .resumes = read_count(&sys->resumes),
+        .escalations = read_count(&sys->escalations),
+        .timeouts = read_count(&sys->timeouts),
+        .slow_handlers = read_count(&sys->slow_handlers),
+        .ticks_left_out = read_count(&sys->ticks_left_out),
     };
 
-    if (sys->stepped != NULL) {
-        add_fibers(gri_stepped_worker(sys->stepped), &counters);
-    }
-    gri_workers_each(sys, add_fibers_of, &counters);
+    each_worker(sys, add_worker, &counters);
     return counters;
+}
+
+/* ---- the dump --------------------------------------------------------------------------------------------------- */
+
+static void dump_counters(const gr_counters *counters, FILE *out)
+{
+    const struct {
+        const char *name;
+        uint64_t count;
+    } rows[] = {
+        {"spawned", counters->spawned},
+        {"spawns failed", counters->spawns_failed},
+        {"stopped", counters->stopped},
+        {"failures", counters->failures},
+        {"restarts", counters->restarts},
+        {"resumes", counters->resumes},
+        {"escalations", counters->escalations},
+        {"given up", counters->given_up},
+        {"dead letters", counters->dead_letters},
+        {"late replies", counters->late_replies},
+        {"timeouts", counters->timeouts},
+        {"refused", counters->refused},
+        {"dropped", counters->dropped},
+        {"slow handlers", counters->slow_handlers},
+        {"ticks left out", counters->ticks_left_out},
+        {"turns", counters->turns},
+    };
+    size_t i = 0;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void)fprintf(out, ", %llu %s", (unsigned long long)rows[i].count, rows[i].name);
+    }
+    (void)fprintf(out, ", %llu fibers (%llu waiting)\n", (unsigned long long)counters->fibers,
+                  (unsigned long long)counters->fibers_waiting);
+}
+
+/* What the fiber of an actor waits for, by the slot that it has left there. */
+static void dump_wait(gr_system *sys, uint32_t slot, FILE *out)
+{
+    gri_process *process = slot == 0 ? NULL : gri_process_at(&sys->table, slot);
+    char text[GR_PID_TEXT_BYTES];
+
+    if (process == NULL) {
+        return;
+    }
+    if (process->kind == GRI_ACTOR) {
+        (void)fprintf(out, ", waits for room in the mailbox of %s",
+                      gr_pid_format(gri_process_pid(process), text));
+    } else if (process->kind == GRI_FUTURE) {
+        gr_pid asked = gri_future_asked(process);
+
+        if (gr_pid_is_null(asked)) {
+            (void)fprintf(out, ", waits for a future");
+        } else {
+            (void)fprintf(out, ", waits for an answer of %s", gr_pid_format(asked, text));
+        }
+    }
+}
+
+static const char *state_name(unsigned shown)
+{
+    static const char *const names[] = {
+        [GRI_FREE] = "gone",
+        [GRI_STARTING] = "starting",
+        [GRI_RUNNING] = "running",
+        [GRI_PAUSED] = "paused: failed, its supervisor decides",
+        [GRI_RESTARTING] = "restarting: its waits and its children end",
+        [GRI_STOPPING] = "stopping: its waits and its children end",
+        [GRI_DELAYED] = "paused until its restart is due",
+    };
+
+    return shown < sizeof(names) / sizeof(names[0]) ? names[shown] : "?";
 }
 
 /* Only what may be read of an actor that may go at any moment, and be another: then the line may be about both. The names
@@ -50,22 +132,40 @@ static void dump_actor(gri_actor *actor, FILE *out)
 {
     char text[GR_PID_TEXT_BYTES];
     gr_pid pid = gri_actor_pid(actor);
-    uint64_t word =
-        atomic_load_explicit(&actor->mailbox.word, memory_order_relaxed); /* a reading */
-    uint64_t asked = 0;
-    const char *type_name = NULL;
-
     /* Acquire: who can be asked has a type. */
-    asked = atomic_load_explicit(&actor->asked, memory_order_acquire);
+    uint64_t asked = atomic_load_explicit(&actor->asked, memory_order_acquire);
+
     if (asked >> 32 != pid.generation) { /* nobody lives there */
         return;
     }
-    type_name = atomic_load_explicit(&actor->type_name, memory_order_relaxed); /* a reading */
-    (void)fprintf(out, "  actor %s (%s): mailbox %llu%s%s\n", gr_pid_format(pid, text), type_name,
+    /* Relaxed, all: readings. */
+    (void)fprintf(out, "  actor %s (%s): mailbox %llu, %s%s", gr_pid_format(pid, text),
+                  atomic_load_explicit(&actor->type_name, memory_order_relaxed),
                   (unsigned long long)gri_mailbox_depth(&actor->mailbox),
-                  (word & GRI_MAILBOX_SCHEDULED) != 0 ? ", scheduled" : "",
-                  (word & GRI_MAILBOX_BLOCKED) != 0 ? ", blocked (waits, has failed or is ending)"
-                                                    : "");
+                  state_name(atomic_load_explicit(&actor->shown, memory_order_relaxed)),
+                  (atomic_load_explicit(&actor->mailbox.word, memory_order_relaxed) &
+                   GRI_MAILBOX_SCHEDULED) != 0
+                      ? ", scheduled"
+                      : "");
+    dump_wait(actor->base.sys, atomic_load_explicit(&actor->waits_on, memory_order_relaxed), out);
+    (void)fputc('\n', out);
+}
+
+/* What a worker runs at this moment; nothing for those that have nothing to do. */
+static void dump_worker(void *arg, gri_worker *worker)
+{
+    FILE *out = arg;
+    char text[GR_PID_TEXT_BYTES];
+    /* Acquire: sees the pid of the actor. */
+    const gri_actor *running = atomic_load_explicit(&worker->running, memory_order_acquire);
+    const gr_type *type =
+        atomic_load_explicit(&worker->running_type, memory_order_relaxed); /* a reading */
+
+    if (running != NULL) {
+        (void)fprintf(out, "  worker %u: actor %s, lately a %s\n", worker->index,
+                      gr_pid_format(gri_actor_pid(running), text),
+                      type == NULL ? "hook" : type->name);
+    }
 }
 
 void gr_system_dump(gr_system *sys, FILE *out)
@@ -74,18 +174,11 @@ void gr_system_dump(gr_system *sys, FILE *out)
     uint32_t slots = gri_process_table_slots(&sys->table);
     uint32_t slot = 0;
 
-    (void)fprintf(
-        out,
-        "system %s %016llx: %llu actors, %llu spawned, %llu stopped, %llu failures, %llu restarts, "
-        "%llu dead letters, %llu late replies, %llu refused, %llu dropped, %llu fibers (%llu "
-        "waiting)\n",
-        sys->name, (unsigned long long)sys->node, (unsigned long long)counters.actors,
-        (unsigned long long)counters.spawned, (unsigned long long)counters.stopped,
-        (unsigned long long)counters.failures, (unsigned long long)counters.restarts,
-        (unsigned long long)counters.dead_letters, (unsigned long long)counters.late_replies,
-        (unsigned long long)counters.refused, (unsigned long long)counters.dropped,
-        (unsigned long long)counters.fibers, (unsigned long long)counters.fibers_waiting);
+    (void)fprintf(out, "system %s %016llx: %llu actors", sys->name, (unsigned long long)sys->node,
+                  (unsigned long long)counters.actors);
+    dump_counters(&counters, out);
     gri_names_dump(sys, out);
+    each_worker(sys, dump_worker, out);
     for (slot = 0; slot < slots; slot++) {
         gri_process *process = gri_process_at(&sys->table, slot);
 

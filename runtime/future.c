@@ -122,11 +122,14 @@ static void on_timeout(void *arg)
     gr_future *future = arg;
 
     /* Relaxed: the object cannot be given to another occupant before this alarm has been ended. */
-    (void)complete(future, atomic_load_explicit(&future->base.generation, memory_order_relaxed),
-                   NULL, GR_ETIMEDOUT);
+    if (complete(future, atomic_load_explicit(&future->base.generation, memory_order_relaxed), NULL,
+                 GR_ETIMEDOUT)) {
+        gri_count(&future->base.sys->timeouts, 1);
+    }
 }
 
-gr_err gr_future_new(gr_system *sys, int64_t timeout_ms, gr_future **out_future)
+/* A future that waits for the answer of `asked`; null: of whoever completes it. */
+static gr_err future_new(gr_system *sys, gr_pid asked, int64_t timeout_ms, gr_future **out_future)
 {
     gr_future *future = NULL;
 
@@ -144,6 +147,7 @@ gr_err gr_future_new(gr_system *sys, int64_t timeout_ms, gr_future **out_future)
     future->code = GR_OK;
     future->fn = NULL;
     future->links = NULL;
+    future->asked = asked;
     TAILQ_INIT(&future->waits);
     atomic_store_explicit(&future->refs, 1, memory_order_relaxed); /* nobody else has it yet */
     future->deadline_ms = gri_deadline(sys, timeout_ms);
@@ -154,6 +158,11 @@ gr_err gr_future_new(gr_system *sys, int64_t timeout_ms, gr_future **out_future)
     }
     *out_future = future;
     return GR_OK;
+}
+
+gr_err gr_future_new(gr_system *sys, int64_t timeout_ms, gr_future **out_future)
+{
+    return future_new(sys, gr_pid_null(), timeout_ms, out_future);
 }
 
 gr_future *gr_future_ref(gr_future *future)
@@ -282,6 +291,17 @@ void gri_future_fail(gri_process *process, gr_pid to, gr_err code)
     (void)complete((gr_future *)process, to.generation, NULL, code);
 }
 
+gr_pid gri_future_asked(gri_process *process)
+{
+    gr_future *future = (gr_future *)process;
+    gr_pid asked;
+
+    lock(future);
+    asked = future->done ? gr_pid_null() : future->asked;
+    unlock(future);
+    return asked;
+}
+
 void gri_future_kill(gri_process *process)
 {
     gr_future *future = (gr_future *)process;
@@ -331,6 +351,7 @@ static gr_err wait_for(gr_future *future, int64_t deadline_ms)
     gr_err err = GR_OK;
 
     gri_wait_init(&wait, future->base.sys);
+    wait.on = future->base.slot;
     err = gri_wait_prepare(&wait);
     if (err != GR_OK) {
         return err;
@@ -374,6 +395,7 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
     if (err == GR_OK) {
         err = result_of(future, out_reply);
     } else {
+        gri_count(&future->base.sys->timeouts, err == GR_ETIMEDOUT ? 1 : 0);
         err = GRI_FAIL(err, "%s, while waiting for an answer", gr_err_text(err));
     }
     (void)gr_future_unref(future);
@@ -386,7 +408,7 @@ gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout
     gr_future *future = NULL;
     gr_context *context = gri_context_now();
     gr_pid pid;
-    gr_err err = gr_future_new(sys, timeout_ms, &future);
+    gr_err err = future_new(sys, to, timeout_ms, &future);
 
     if (err != GR_OK) {
         (void)gr_msg_unref(msg);

@@ -29,6 +29,7 @@ struct gr_future {
     gri_future_link *links;      /* lock; newest first, each with a reference */
     atomic_uint refs;
     int64_t deadline_ms;
+    gr_pid asked; /* lock; whose answer it waits for, for people; null: not known */
     gr_alarm alarm;
 };
 

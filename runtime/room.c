@@ -78,6 +78,7 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, i
     gr_err err = GR_OK;
 
     gri_wait_init(&waiter.wait, sys);
+    waiter.wait.on = actor->base.slot;
     err = gri_wait_prepare(&waiter.wait);
     if (err != GR_OK) { /* there is no memory to wait with */
         return gri_send_local(sys, to, msg, false);

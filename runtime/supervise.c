@@ -94,9 +94,23 @@ static void log_decision(const decision *made)
                   all ? " it and its siblings" : "", delay);
 }
 
+/* Once for each actor that it concerns; restarts are counted when they happen. */
+static void count(const decision *made)
+{
+    gr_system *sys = made->sys;
+
+    if (made->directive != GR_RESTART) {
+        gri_count(made->directive == GR_STOP     ? &sys->given_up
+                  : made->directive == GR_RESUME ? &sys->resumes
+                                                 : &sys->escalations,
+                  1);
+    }
+}
+
 /* `child` is the one that failed, or a sibling. */
 static void publish(const decision *made, gr_pid child)
 {
+    count(made);
     if (gri_events_wanted(made->sys)) {
         gr_supervision_event event = {.child = child,
                                       .parent = made->parent == NULL ? gr_pid_null()
@@ -287,7 +301,6 @@ void gri_actor_failed(gri_actor *actor, const gr_error *error)
         actor->status == GRI_PAUSED) {
         return; /* it ends anyway, or its failure is being decided about */
     }
-    (void)atomic_fetch_add_explicit(&sys->failures, 1, memory_order_relaxed); /* a count */
     failure = keep_failure(actor);
     if (failure != NULL) {
         failure->error = *error;
@@ -297,7 +310,8 @@ void gri_actor_failed(gri_actor *actor, const gr_error *error)
                 atomic_load_explicit(&actor->parent->extras->group->round, memory_order_relaxed);
         }
     }
-    actor->status = GRI_PAUSED;
+    gri_count(&sys->failures, 1);
+    gri_actor_go(actor, GRI_PAUSED);
     gri_mailbox_block(&actor->mailbox, true);
     if (actor->parent != NULL) {
         gri_actor_note(actor->parent, &actor->failed_note);
@@ -315,6 +329,7 @@ bool gri_restart_waits(gri_actor *actor)
     if (failure == NULL || failure->due_ms <= gr_system_now(actor->base.sys)) {
         return false;
     }
+    gri_actor_show(actor, GRI_DELAYED);
     gr_alarm_set(&failure->alarm, failure->due_ms);
     return true;
 }

@@ -66,6 +66,7 @@ typedef struct gri_wait {
     TAILQ_ENTRY(gri_wait) link;  /* in what is waited for, under its lock */
     LIST_ENTRY(gri_wait) parked; /* among the waits of the actor, in its turn */
     gri_note note;
+    uint32_t on;      /* the slot of what is waited for: a future, or an actor without room */
     gri_actor *actor; /* whose fiber waits; NULL: a thread */
     gri_fiber *fiber;
     gri_parker *parker; /* of the thread */
@@ -96,7 +97,8 @@ typedef enum gri_status {
     GRI_RUNNING,
     GRI_PAUSED,     /* failed; its supervisor decides */
     GRI_RESTARTING, /* waits and children end, then a new state */
-    GRI_STOPPING    /* waits and children end, then it goes */
+    GRI_STOPPING,   /* waits and children end, then it goes */
+    GRI_DELAYED     /* never a status: PAUSED until its restart is due, as others are shown it */
 } gri_status;
 
 typedef struct gri_pids {
@@ -208,6 +210,9 @@ struct gri_actor {
     gri_extras *extras;
     gri_props props;
     _Atomic uint64_t routes; /* any thread; a router's members: see router_internal.h */
+    _Atomic uint8_t shown;   /* the status, for whoever looks from outside */
+    _Atomic uint32_t
+        waits_on; /* the slot of what a fiber of it waits for, for whoever looks; 0: none does */
 };
 
 struct gr_context {
@@ -355,6 +360,8 @@ struct gr_system {
     /* Any thread. */
     atomic_int phase; /* gri_phase */
     atomic_uint_fast64_t live;
+    atomic_uint_fast64_t spawns_failed, given_up, resumes, escalations, timeouts, slow_handlers,
+        ticks_left_out;
     atomic_uint_fast64_t spawned, stopped, restarts, failures, dead_letters, late_replies, refused,
         dropped;
     atomic_uint_fast64_t random_state;
@@ -393,6 +400,23 @@ static inline gr_pid gri_actor_pid(const gri_actor *actor)
 static inline gri_actor *gri_actor_of(gri_process *process)
 {
     return (gri_actor *)process;
+}
+
+static inline void gri_actor_show(gri_actor *actor, gri_status status)
+{
+    atomic_store_explicit(&actor->shown, (uint8_t)status, memory_order_relaxed); /* for people */
+}
+
+/* The one way into a status. */
+static inline void gri_actor_go(gri_actor *actor, gri_status status)
+{
+    actor->status = (uint8_t)status;
+    gri_actor_show(actor, status);
+}
+
+static inline void gri_count(atomic_uint_fast64_t *counter, uint64_t more)
+{
+    (void)atomic_fetch_add_explicit(counter, more, memory_order_relaxed); /* a count */
 }
 
 int64_t gri_deadline(const gr_system *sys, int64_t timeout_ms);
@@ -529,6 +553,9 @@ void gri_receive_timeouts_touch(gri_actor *actor);
 /* Sees which are due; handles the message of one. */
 void gri_receive_timeouts_look(gri_actor *actor);
 void gri_receive_timeouts_end(gri_actor *actor);
+
+/* Whose answer a future waits for; null when it is not known or has come. */
+gr_pid gri_future_asked(gri_process *process);
 
 /* custom.c */
 gr_err gri_custom_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);

@@ -38,6 +38,7 @@ static void monitor(gr_system *sys, int64_t now_ms)
             char pid[GR_PID_TEXT_BYTES];
 
             seen->slow_logged = true;
+            gri_count(&sys->slow_handlers, 1);
             gri_actor_ask(running, gri_actor_pid(running).generation, GRI_ASKED_TELL_SLOW);
             gr_system_log(
                 sys, GR_LOG_WARN, "GR-ACTOR-SLOW", "actor %s has been handling one %s for %lld ms",

@@ -120,6 +120,7 @@ static gr_err wait_on_fiber(gri_wait *wait, int64_t deadline_ms)
     }
     wait->fiber = worker->fiber;
     LIST_INSERT_HEAD(&extras->waits, wait, parked);
+    atomic_store_explicit(&actor->waits_on, wait->on, memory_order_relaxed); /* for people */
     extras->waits_count++;
     actor->home = worker;
     if (!actor->props.reentrant) {
@@ -134,6 +135,10 @@ static gr_err wait_on_fiber(gri_wait *wait, int64_t deadline_ms)
     gri_worker_suspend(worker, after_suspend, actor);
     (void)atomic_fetch_sub_explicit(&worker->waiting, 1,
                                     memory_order_relaxed); /* a count for people */
+    /* For people: a reentrant actor may have other fibers that wait. */
+    atomic_store_explicit(&actor->waits_on,
+                          LIST_EMPTY(&extras->waits) ? 0 : LIST_FIRST(&extras->waits)->on,
+                          memory_order_relaxed);
     if (deadline_ms != INT64_MAX) {
         gr_alarm_fini(&alarm);
     }

@@ -89,11 +89,20 @@ typedef struct gr_counters {
     uint64_t restarts;
     uint64_t failures;
     uint64_t dead_letters;
-    uint64_t late_replies;
-    uint64_t refused; /* by full mailboxes */
-    uint64_t dropped; /* by mailboxes that drop the oldest */
-    uint64_t fibers;  /* alive now, pooled ones included */
+    uint64_t late_replies; /* answers that came after their future had ended */
+    uint64_t refused;      /* by full mailboxes */
+    uint64_t dropped;      /* by mailboxes that drop the oldest */
+    uint64_t fibers;       /* alive now, pooled ones included */
     uint64_t fibers_waiting;
+    uint64_t turns;         /* of handlers and hooks on workers */
+    uint64_t spawns_failed; /* refused, or their started hook failed */
+    uint64_t given_up;    /* actors that a supervisor stopped, after their failure or a sibling's */
+    uint64_t resumes;     /* failures after which the actor went on as it was */
+    uint64_t escalations; /* failures that were handed up */
+    uint64_t timeouts;    /* futures, and waits for them, that ended at their deadline */
+    uint64_t slow_handlers; /* that ran longer than slow_handler_ms; not when stepped */
+    uint64_t
+        ticks_left_out; /* of repeating timers, because one was waiting or the time had passed */
 } gr_counters;
 
 /**
@@ -107,7 +116,8 @@ typedef struct gr_counters {
 GR_API gr_counters gr_system_counters(gr_system *sys);
 
 /**
- * Writes what is alive: actors with names, types, states and mailbox depths, waiting fibers, counters.
+ * Writes what is alive: counters, names, what each worker runs, and of each actor its type, state, mailbox depth and what it
+ * waits for.
  *
  * Owns:    `out` stays yours.
  * Errors:  none.
