@@ -12,6 +12,7 @@
 
 #include <gri/fail.h>
 
+#include "headers.h"
 #include "link.h"
 #include "session.h"
 
@@ -40,13 +41,18 @@ static void tell(const ending *end, gr_pid whom, gr_err code, const char *what)
 /* The message again, for the dead letter; only its type when the bytes are not whole. */
 static gr_msg *message_of(const gr_type *type, const gri_envelope *envelope)
 {
+    gri_reader payload = gri_reader_of(envelope->payload, envelope->bytes);
+    gri_reader headers;
     gr_msg *msg = NULL;
 
+    if (envelope->kind != GRI_ENVELOPE_PIECE && (envelope->flags & GRI_ENVELOPE_HEADERS) != 0) {
+        (void)gri_msg_headers_split(&payload, &headers); /* they were put there by us */
+    }
     if (type == &gr_error_type) {
-        return gri_error_unpack(envelope->payload, envelope->bytes);
+        return gri_error_unpack(payload.at, payload.left);
     }
     if (envelope->kind == GRI_ENVELOPE_PIECE ||
-        gr_msg_unpack(type, envelope->payload, envelope->bytes, &msg) != GR_OK) {
+        gr_msg_unpack(type, payload.at, payload.left, &msg) != GR_OK) {
         msg = gr_msg_new(type);
     }
     return msg;

@@ -94,7 +94,8 @@ bool gri_envelope_read(gri_reader *reader, gri_envelope *out_envelope)
     const uint8_t *head = gri_read_bytes(reader, HEAD_BYTES);
     gri_envelope envelope = {0};
 
-    if (head == NULL || head[0] < GRI_ENVELOPE_MESSAGE || head[0] > GRI_ENVELOPE_SIGNAL) {
+    if (head == NULL || head[0] < GRI_ENVELOPE_MESSAGE || head[0] > GRI_ENVELOPE_SIGNAL ||
+        (head[1] & ~(unsigned)GRI_ENVELOPE_FLAGS) != 0) {
         reader->ok = false;
         return false;
     }

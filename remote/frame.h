@@ -56,10 +56,13 @@ typedef enum gri_envelope_kind {
 } gri_envelope_kind;
 
 enum gri_envelope_flags {
-    GRI_ENVELOPE_SENDER = 1,  /* has a sender, of the peer's own system */
-    GRI_ENVELOPE_FOREIGN = 2, /* ... of the system that is named */
-    GRI_ENVELOPE_FREE = 4,    /* takes no credit: it answers a request that did */
-    GRI_ENVELOPE_REQUEST = 8  /* its sender waits for one answer */
+    GRI_ENVELOPE_SENDER = 1,   /* has a sender, of the peer's own system */
+    GRI_ENVELOPE_FOREIGN = 2,  /* ... of the system that is named */
+    GRI_ENVELOPE_FREE = 4,     /* takes no credit: it answers a request that did */
+    GRI_ENVELOPE_REQUEST = 8,  /* its sender waits for one answer */
+    GRI_ENVELOPE_HEADERS = 16, /* its payload begins with headers */
+    GRI_ENVELOPE_QUIET = 32,   /* it does not count as activity of who receives it */
+    GRI_ENVELOPE_FLAGS = 63    /* all there are */
 };
 
 typedef struct gri_envelope {

@@ -15,6 +15,7 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
+#include "headers.h"
 #include "link.h"
 #include "session.h"
 
@@ -80,6 +81,8 @@ static void answer(gri_session *session, const gri_envelope *envelope, gr_pid to
 static gr_msg *unpack(gri_session *session, const gri_envelope *envelope, gr_pid to)
 {
     gr_remote *remote = session->remote;
+    gri_reader payload = gri_reader_of(envelope->payload, envelope->bytes);
+    gri_reader headers = {0};
     const gri_number_in *number =
         gri_numbers_in_get(&session->numbers_in, &remote->types, envelope->type);
     gr_msg *msg = NULL;
@@ -90,19 +93,30 @@ static gr_msg *unpack(gri_session *session, const gri_envelope *envelope, gr_pid
         answer(session, envelope, to, GR_ENOMEM, "no memory for it where it arrived");
         return NULL;
     }
-    if (strcmp(number->name, GRI_ERROR_TYPE_NAME) == 0) {
-        return gri_error_unpack(envelope->payload, envelope->bytes);
-    }
-    if (number->type == NULL) {
+    if ((envelope->flags & GRI_ENVELOPE_HEADERS) != 0 &&
+        !gri_msg_headers_split(&payload, &headers)) {
+        err = GR_EDECODE;
+        (void)snprintf(text, sizeof(text), "%s: its headers", number->name);
+    } else if (strcmp(number->name, GRI_ERROR_TYPE_NAME) == 0) {
+        msg = gri_error_unpack(payload.at, payload.left);
+    } else if (number->type == NULL) {
         err = GR_ENOTYPE;
         (void)snprintf(
             text, sizeof(text),
             "the type %.100s is unknown at %.60s; add it there with gr_remote_add_types()",
             number->name, remote->address[0] == '\0' ? "the client" : remote->address);
     } else {
-        err = gr_msg_unpack(number->type, envelope->payload, envelope->bytes, &msg);
+        err = gr_msg_unpack(number->type, payload.at, payload.left, &msg);
         if (err != GR_OK) {
             (void)snprintf(text, sizeof(text), "%s: %.180s", number->name, gr_last_error()->text);
+        }
+    }
+    if (err == GR_OK && msg != NULL && headers.left > 0) {
+        err = gri_msg_headers_read(&headers, msg);
+        if (err != GR_OK) {
+            (void)snprintf(text, sizeof(text), "%s: its headers: %.160s", number->name,
+                           gr_last_error()->text);
+            msg = gr_msg_unref(msg);
         }
     }
     if (err != GR_OK) {
@@ -175,6 +189,9 @@ static bool deliver(gri_session *session, const gri_envelope *envelope)
     }
     GRI_COUNT(remote, messages_received, 1);
     gr_msg_set_sender(msg, envelope->sender);
+    if ((envelope->flags & GRI_ENVELOPE_QUIET) != 0) {
+        gr_msg_mark_quiet(msg);
+    }
     if ((envelope->flags & GRI_ENVELOPE_REQUEST) != 0) {
         gr_msg_set_request(msg);
         if (envelope->sender.node == session->node) {

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "headers.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -25,6 +26,8 @@ typedef struct packing {
     uint8_t *packed; /* when it is too large for one frame */
     gr_pid to;
     gr_pid sender;
+    const gr_msg *msg;    /* whose headers go along; NULL: none */
+    size_t headers_bytes; /* of `bytes` */
     bool request;
     bool answers; /* a request from there: takes no credit */
 } packing;
@@ -36,6 +39,10 @@ static uint64_t charge_of(const packing *item)
 
 static void pack_into(const packing *item, uint8_t *out)
 {
+    if (item->headers_bytes > 0) {
+        gri_msg_headers_put(item->msg, out);
+        out += item->headers_bytes;
+    }
     if (item->type == &gr_error_type) {
         gri_error_pack(item->payload, out);
     } else {
@@ -53,6 +60,8 @@ static gr_err measure(gri_session *session, const gr_msg *msg, packing *item)
     item->payload = gr_msg_read(msg, item->type);
     item->sender = gr_msg_sender(msg);
     item->request = gr_msg_is_request(msg);
+    item->msg = msg;
+    item->headers_bytes = gri_msg_headers_bytes(msg);
     if (item->type == &gr_error_type) {
         bytes = gri_error_bytes(item->payload);
     } else if (item->type->codec != NULL) {
@@ -64,6 +73,7 @@ static gr_err measure(gri_session *session, const gr_msg *msg, packing *item)
                         "required field, or is nested too deep",
                         item->type->name);
     }
+    bytes += item->headers_bytes;
     if (bytes > limit) {
         return GRI_FAIL(GR_ETOOBIG,
                         "a message of type %s has %zu bytes, at most %u travel; raise "
@@ -208,11 +218,20 @@ static bool add_parcel_locked(gri_session *session, const gri_envelope *envelope
     return true;
 }
 
+static uint8_t flags_of(const packing *item)
+{
+    unsigned flags = (item->request ? GRI_ENVELOPE_REQUEST : 0u) |
+                     (item->answers ? GRI_ENVELOPE_FREE : 0u) |
+                     (item->headers_bytes > 0 ? GRI_ENVELOPE_HEADERS : 0u) |
+                     (item->msg != NULL && gr_msg_is_quiet(item->msg) ? GRI_ENVELOPE_QUIET : 0u);
+
+    return (uint8_t)flags;
+}
+
 static bool put_locked(gri_session *session, packing *item)
 {
     gri_envelope envelope = {.kind = GRI_ENVELOPE_MESSAGE,
-                             .flags = (item->request ? GRI_ENVELOPE_REQUEST : 0) |
-                                      (item->answers ? GRI_ENVELOPE_FREE : 0),
+                             .flags = flags_of(item),
                              .bytes = item->bytes,
                              .slot = item->to.slot,
                              .generation = item->to.generation};

@@ -121,6 +121,11 @@ void gr_msg_mark_quiet(gr_msg *msg)
     msg->quiet = 1;
 }
 
+bool gr_msg_is_quiet(const gr_msg *msg)
+{
+    return msg->quiet != 0;
+}
+
 gri_msg_extra *gri_msg_extra_of(gr_msg *msg)
 {
     size_t bytes = aligned(sizeof(gri_msg_extra));

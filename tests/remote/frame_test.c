@@ -106,6 +106,23 @@ static void every_kind_of_envelope_is_read_back(void **state)
     }
 }
 
+static void an_envelope_with_an_unknown_flag_is_broken(void **state)
+{
+    gri_envelope put = {.kind = GRI_ENVELOPE_MESSAGE, .type = 1};
+    uint8_t bytes[GRI_ENVELOPE_BYTES_MAX];
+
+    (void)state;
+    for (unsigned flag = 1; flag < 256; flag <<= 1) {
+        gri_reader reader;
+        gri_envelope got;
+
+        put.flags = (uint8_t)flag;
+        gri_envelope_put(&put, bytes);
+        reader = gri_reader_of(bytes, gri_envelope_head_bytes(&put));
+        assert_int_equal(gri_envelope_read(&reader, &got), flag <= GRI_ENVELOPE_QUIET);
+    }
+}
+
 static void m10_random_bytes_are_read_safely(void **state)
 {
     (void)state;
@@ -202,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_frame_is_read_back_as_it_was_put),
         cmocka_unit_test(frames_that_are_none_are_refused_and_another_version_is_named),
         cmocka_unit_test(every_kind_of_envelope_is_read_back),
+        cmocka_unit_test(an_envelope_with_an_unknown_flag_is_broken),
         cmocka_unit_test(m10_random_bytes_are_read_safely),
         cmocka_unit_test(the_sp_mapping_is_that_of_a_pair0_socket),
         cmocka_unit_test(m11_a_hello_is_checked_and_its_texts_are_cleaned),

@@ -148,14 +148,16 @@ GR_API size_t gr_msg_headers(const gr_msg *msg);
 GR_API gr_header gr_msg_header_at(const gr_msg *msg, size_t index);
 
 /**
- * Marks a message as one that does not count as activity of who receives it: a receive timeout is not pushed back by it.
+ * Marks a message as one that does not count as activity of who receives it, so that a receive timeout is not pushed back by
+ * it; and reads the mark.
  *
  * Owns:    nothing.
  * Errors:  none.
- * Thread:  only while nobody else holds the message.
+ * Thread:  mark: only while nobody else holds the message; read: any.
  * Units:   none.
  */
 GR_API void gr_msg_mark_quiet(gr_msg *msg);
+GR_API bool gr_msg_is_quiet(const gr_msg *msg);
 
 /**
  * Memory that lives and dies with the message, aligned for anything, not zeroed: for strings and
