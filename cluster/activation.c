@@ -429,15 +429,16 @@ static void park(gri_live *live, gri_call_message *call)
 static void answer_failed_activation(gri_live *live, gri_call_message *call)
 {
     const gr_error *why = live->activation->failed;
-    gri_answer answer = {.outcome = GRI_OUTCOME_FAILED,
-                         .code = GR_EFAILED,
-                         .text = "its grain could not be activated"};
+    gri_host *host = live->activation->slice->host;
+    gri_answer answer = {.outcome = GRI_OUTCOME_FAILED};
 
-    if (why != NULL) {
-        answer.code = why->code;
-        answer.text = why->text;
+    if (why == NULL) { /* there was no memory to keep it */
+        gri_host_refuse(host, call, GR_ENOTRUN, 0, "its grain ended before its turn came");
+        return;
     }
-    gri_host_answer(live->activation->slice->host, call, &answer);
+    answer.code = why->code;
+    answer.text = why->text;
+    gri_host_answer(host, call, &answer);
 }
 
 /* Whether the call may run, now that its turn has come; if not it has been dealt with. */
@@ -542,7 +543,7 @@ static gr_err take(gri_live *live, gr_context *ctx, const gr_msg *msg)
     gr_msg *aside = NULL;
     gr_err err = GR_OK;
 
-    if (call != NULL && live->activation->failed != NULL) {
+    if (call != NULL && live->ended && !live->activated) {
         answer_failed_activation(live, call);
         return GR_OK;
     }
@@ -553,7 +554,7 @@ static gr_err take(gri_live *live, gr_context *ctx, const gr_msg *msg)
     err = start(live, ctx, msg);
     while (err == GR_OK && (aside = next_aside(live)) != NULL) {
         call = (gri_call_message *)(uintptr_t)gr_msg_read(aside, &gri_call_type);
-        if (call != NULL && live->activation->failed != NULL) {
+        if (call != NULL && live->ended && !live->activated) {
             answer_failed_activation(live, call);
         } else {
             err = start(live, ctx, aside);
@@ -569,6 +570,7 @@ static gr_err take(gri_live *live, gr_context *ctx, const gr_msg *msg)
 static gr_err live_receive(gr_context *ctx, void *state, const gr_msg *msg)
 {
     gri_live *live = state;
+    const gri_call_message *call = gr_msg_read(msg, &gri_call_type);
     const gri_deactivate *deactivate = gr_msg_read(msg, &gri_deactivate_type);
 
     if (deactivate != NULL) {
@@ -576,9 +578,13 @@ static gr_err live_receive(gr_context *ctx, void *state, const gr_msg *msg)
         end_if_idle(live, ctx);
         return GR_OK;
     }
-    return gr_msg_type(msg) == &gri_call_type || gr_msg_type(msg) == &gri_grain_tick_type
-               ? take(live, ctx, msg)
-               : GR_OK;
+    if (call != NULL && call->activation != live->activation) {
+        /* It has not come through the host: somebody has made up where to send it. */
+        gr_dead_letter_add(gr_context_system(ctx), gr_context_self(ctx), gr_msg_ref(msg),
+                           GR_DEAD_NO_ACTOR, GR_ENOTYPE);
+        return GR_OK;
+    }
+    return call != NULL || gr_msg_type(msg) == &gri_grain_tick_type ? take(live, ctx, msg) : GR_OK;
 }
 
 static gr_err live_started(gr_context *ctx, void *state)

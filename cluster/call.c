@@ -183,6 +183,11 @@ void gri_call_over(gri_call *call, bool ran, gr_msg *take_result)
 
 void gri_call_fail(gri_call *call, bool ran, gr_err code, const char *text)
 {
+    (void)pthread_mutex_lock(&call->bucket->lock);
+    if (!ran && call->sent_unknown) { /* whatever the last attempt came to */
+        code = GR_EUNKNOWN;
+    }
+    (void)pthread_mutex_unlock(&call->bucket->lock);
     gri_call_over(call, ran, gr_msg_new_error(code, text));
 }
 

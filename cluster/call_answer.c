@@ -123,7 +123,6 @@ static void on_no_answer(gri_call *call, const gr_error *why)
     case GR_EUNREACHABLE:
     case GR_ENOTRUN:
     case GR_ENOTYPE:
-    case GR_ENOMEM:
     case GR_ESTOPPED:
         gri_call_again(call, GR_ENOTRUN, why->text, NULL);
         break;

@@ -21,11 +21,12 @@
 
 #include <gri/fail.h>
 
-enum { LOOKS_PER_LEASE = 8, RENEWALS_OF_THE_LIVING = 2 };
+enum { LOOKS_PER_LEASE = 8, RENEWALS_OF_THE_LIVING = 2, ENDINGS_MAX = 2 * LOOKS_PER_LEASE };
 
 typedef struct holder {
     gri_watched_lease look; /* node 0: nobody has been looked at yet */
     unsigned renewals;
+    unsigned endings; /* how often it was tried to end it */
 } holder;
 
 /* Who has the address by the newest view known; 0: nobody. */
@@ -68,11 +69,18 @@ static gr_err look(gri_membership *m, uint64_t node, holder *seen)
         seen->renewals = last == NULL ? 0 : seen->renewals + renewed;
         seen->look = now;
         if (now.quiet_ms >= gri_lease_quiet_limit_ms(now.lease_ms)) {
+            seen->endings++;
             gri_lease_end(m, &now);
         }
     }
     gr_msg_unref(msg);
-    return GR_OK;
+    /* It is over, and still it cannot be taken out of the view: the coordinator takes no writes. */
+    return seen->endings > ENDINGS_MAX
+               ? GRI_FAIL(GR_EIO,
+                          "the address %.100s is that of node %016" PRIx64
+                          ", which is gone, but the coordinator lets nobody write that down",
+                          m->self.address, node)
+               : GR_OK;
 }
 
 gr_err gri_address_claim(gri_membership *m, int64_t *deadline_ms)

@@ -299,11 +299,15 @@ static bool check_call(gri_host *host, gri_call_message *call)
     return true;
 }
 
-static bool evict_one(gri_host *host)
+/* The longest idle grain of the slice where the longest idle one seems to be; else, since that one may be busy, of the next
+ * slices in turn that have any. */
+static void evict_one(gri_host *host)
 {
     gri_slice *slice = NULL;
     gri_slice *oldest = NULL;
     int64_t oldest_ms = INT64_MAX;
+    size_t count = host->tables_count * host->shards + 1;
+    bool evicted = false;
 
     for (size_t i = 0; (slice = gri_host_slice_at(host, i)) != NULL; i++) {
         int64_t at_ms = atomic_load_explicit(&slice->oldest_ms, memory_order_relaxed); /* a hint */
@@ -313,7 +317,14 @@ static bool evict_one(gri_host *host)
             oldest = slice;
         }
     }
-    return oldest != NULL && gri_slice_evict(oldest);
+    evicted = oldest == NULL || gri_slice_evict(oldest);
+    for (size_t i = 0; !evicted && i < count; i++) {
+        /* Relaxed, both: any order will do, and a hint. */
+        slice = gri_host_slice_at(
+            host, atomic_fetch_add_explicit(&host->next_evicted, 1, memory_order_relaxed) % count);
+        evicted = atomic_load_explicit(&slice->oldest_ms, memory_order_relaxed) != INT64_MAX &&
+                  gri_slice_evict(slice);
+    }
 }
 
 /* Room is made before it is needed. */
@@ -324,7 +335,7 @@ static void make_room(gri_host *host)
     uint64_t enough = host->activations_max - host->activations_max / ROOM_PARTS - 1;
 
     if (count > enough) {
-        (void)evict_one(host);
+        evict_one(host);
     }
 }
 

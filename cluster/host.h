@@ -82,8 +82,9 @@ typedef struct gri_host {
     gri_lines lines;
     atomic_uint_fast64_t activations;
     atomic_uint_fast32_t next_stateless;
-    atomic_uint draining; /* drains under way */
-    atomic_bool leaving;  /* grains end because the node stops, not because their shard moves */
+    atomic_uint_fast32_t next_evicted; /* the slice to look at next */
+    atomic_uint draining;              /* drains under way */
+    atomic_bool leaving; /* grains end because the node stops, not because their shard moves */
     gri_host_counters counters;
     atomic_int_fast64_t unanswered_log_at; /* when the next failed one-way call may be logged */
     atomic_uint_fast64_t unanswered_unlogged;

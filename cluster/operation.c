@@ -25,8 +25,8 @@ gr_err gri_operation_await(gr_err starting, gr_future *take_future, gr_msg **out
     if (err == GR_OK) {
         answer = gr_msg_read(msg, &gr_coordinator_answer_type);
         if (answer == NULL) {
-            gr_msg_unref(msg);
             err = GRI_FAIL(GR_EPROTO, "the coordinator answered with '%s'", gr_msg_type(msg)->name);
+            gr_msg_unref(msg);
         } else {
             *out_msg = msg;
             *out_answer = answer;

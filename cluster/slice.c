@@ -357,6 +357,12 @@ void gri_slice_own(gri_slice *slice, bool ours, uint64_t epoch, gri_refusals *re
     if (ours && slice->state == GRI_SLICE_ELSEWHERE && gri_sim_has(GRI_SIM_DO_NOT_OWN)) {
         ours = false;
     }
+    if (ours && slice->state != GRI_SLICE_ELSEWHERE && epoch != slice->epoch) {
+        /* It was another's in between, whom no view has told us of: what runs here belongs to the old tenure, and what
+         * was drained for giving it away has been given. */
+        revoke_all_locked(slice, refusals);
+        slice->state = GRI_SLICE_ELSEWHERE;
+    }
     if (ours) {
         slice->epoch = epoch;
     } else if (slice->state != GRI_SLICE_ELSEWHERE) {
@@ -548,6 +554,7 @@ void gri_slice_forget(gri_activation *activation, gri_refusals *refusals)
     struct gri_call_list held;
     gr_future *drained = NULL;
     bool was_in = false;
+    bool press = false;
 
     STAILQ_INIT(&held);
     (void)pthread_mutex_lock(&slice->lock);
@@ -556,10 +563,18 @@ void gri_slice_forget(gri_activation *activation, gri_refusals *refusals)
         remove_locked(slice, activation);
         STAILQ_CONCAT(&held, &activation->held);
         activation->held_count = 0;
+        /* While draining it is looked at anew whether a turn waits for them: they came before the drain, perhaps. */
+        press = slice->state == GRI_SLICE_DRAINING && !STAILQ_EMPTY(&held);
         gri_slice_admit_held_locked(slice, &held, refusals);
-        drained = steal_drained_locked(slice);
+        drained = press ? NULL : steal_drained_locked(slice);
     }
     (void)pthread_mutex_unlock(&slice->lock);
+    if (press) {
+        gri_slice_press(slice, refusals);
+        (void)pthread_mutex_lock(&slice->lock);
+        drained = steal_drained_locked(slice);
+        (void)pthread_mutex_unlock(&slice->lock);
+    }
     tell_drained(drained);
     if (was_in) {
         (void)gri_activation_unref(activation);

@@ -351,6 +351,14 @@ static bool take_envelope(gri_session *session, gri_envelope *envelope)
     if ((envelope->flags & GRI_ENVELOPE_REQUEST) != 0 && gr_pid_is_null(envelope->sender)) {
         return false;
     }
+    if ((envelope->flags & GRI_ENVELOPE_FOREIGN) != 0 && session->info.role != GR_ROLE_NODE) {
+        gri_remote_noise(session->remote, "GR-REMOTE-RIGHTS",
+                         "the client %016" PRIx64 " may not speak for others: ignored",
+                         session->node);
+        envelope->sender = gr_pid_null();
+        envelope->flags &=
+            (uint8_t) ~(GRI_ENVELOPE_FOREIGN | GRI_ENVELOPE_SENDER | GRI_ENVELOPE_REQUEST);
+    }
     switch (envelope->kind) {
     case GRI_ENVELOPE_MESSAGE:
         return deliver(session, envelope);

@@ -147,7 +147,13 @@ gr_err gri_route_connect(gr_remote *remote, const char *address, int64_t timeout
      * remote may go away: it is stopped only after everybody who waits has been told. */
     err = gr_await(future, forever ? GR_FOREVER : timeout_ms + GRACE_MS, &reply);
     if (err == GR_OK) {
-        *out_node = ((const connected *)gr_msg_read(reply, &connected_type))->node;
+        const connected *up = gr_msg_read(reply, &connected_type);
+
+        if (up == NULL) { /* somebody has made up where to send it */
+            err = GRI_FAIL(GR_EPROTO, "%s: answered with '%s'", address, gr_msg_type(reply)->name);
+        } else {
+            *out_node = up->node;
+        }
         (void)gr_msg_unref(reply);
     } else if (err == GR_ETIMEDOUT) {
         err = GRI_FAIL(GR_EUNREACHABLE, "%s: not connected within %lld ms", address,

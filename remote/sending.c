@@ -14,6 +14,7 @@
 #include <gri/mem.h>
 
 enum {
+    OWED_MAX = 65536, /* of one peer */
     PRUNE_MIN = 1024, /* requests without an answer before dead ones are looked for */
     OWED_FOR_S = 300  /* a request from there that nobody answered for so long never is */
 };
@@ -133,7 +134,9 @@ bool gri_session_owe(gri_session *session, gr_pid asker)
         gri_pid_table_prune(&session->owed, is_old, session->remote);
         session->owed_prune_at = PRUNE_MIN + 2 * session->owed.used;
     }
-    added = gri_pid_table_add(&session->owed, asker, seconds(session->remote));
+    /* More are not remembered: their answers take credit. */
+    added = session->owed.used < OWED_MAX &&
+            gri_pid_table_add(&session->owed, asker, seconds(session->remote));
     pthread_mutex_unlock(&session->lock);
     return added;
 }

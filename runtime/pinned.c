@@ -1,7 +1,7 @@
 /*
  * Threads of their own for pinned actors. Such a thread runs one actor, and whatever waits on that actor's fibers; nobody
- * steals from it, and what its handlers make ready goes to the common queue. It ends with its actor, and its memory is taken
- * back by the next one that is made, or when the system stops.
+ * steals from it, and what its handlers make ready goes to the common queue. It ends with its actor, and its memory is used
+ * by the next one that is made.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -78,16 +78,10 @@ static void *pinned_main(void *arg)
     return NULL;
 }
 
-static void pinned_free(gri_pinned *take_pinned)
+/* Takes back those whose thread has come to its end; gives back one of them, out of the lists, or NULL. Their memory stays for
+ * as long as the system: somebody may still look whether such a station sleeps, see put_inbox(), schedule.c. */
+static gri_pinned *reap(struct gri_workers *workers)
 {
-    gri_worker_fini(&take_pinned->station.worker);
-    gri_free(take_pinned);
-}
-
-/* Takes back those whose thread has come to its end. */
-static void reap(struct gri_workers *workers)
-{
-    LIST_HEAD(, gri_pinned) over = LIST_HEAD_INITIALIZER(over);
     gri_pinned *pinned = NULL;
     gri_pinned *following = NULL;
 
@@ -95,36 +89,57 @@ static void reap(struct gri_workers *workers)
     for (pinned = LIST_FIRST(&workers->pinned); pinned != NULL; pinned = following) {
         following = LIST_NEXT(pinned, next);
         if (atomic_load_explicit(&pinned->over, memory_order_acquire)) { /* see pinned_main() */
+            (void)pthread_join(pinned->station.thread, NULL); /* it has nothing left to do */
+            gri_worker_fini(&pinned->station.worker);
             LIST_REMOVE(pinned, next);
-            LIST_INSERT_HEAD(&over, pinned, next);
+            LIST_INSERT_HEAD(&workers->resting, pinned, next);
         }
     }
-    (void)pthread_mutex_unlock(&workers->pinned_lock);
-    while ((pinned = LIST_FIRST(&over)) != NULL) {
+    pinned = LIST_FIRST(&workers->resting);
+    if (pinned != NULL) {
         LIST_REMOVE(pinned, next);
-        (void)pthread_join(pinned->station.thread, NULL);
-        pinned_free(pinned);
     }
+    (void)pthread_mutex_unlock(&workers->pinned_lock);
+    return pinned;
+}
+
+static void rest(struct gri_workers *workers, gri_pinned *pinned)
+{
+    (void)pthread_mutex_lock(&workers->pinned_lock);
+    LIST_INSERT_HEAD(&workers->resting, pinned, next);
+    (void)pthread_mutex_unlock(&workers->pinned_lock);
+}
+
+static gri_pinned *pinned_make(gr_system *sys)
+{
+    gri_pinned *pinned = gri_alloc_aligned(64, (sizeof(*pinned) + 63) & ~(size_t)63);
+
+    if (pinned != NULL) {
+        memset(pinned, 0, sizeof(*pinned));
+        pinned->station.sys = sys;
+        pinned->station.pinned = true;
+        gri_parker_init(&pinned->station.parker);
+    }
+    return pinned;
 }
 
 gr_err gri_pinned_new(gr_system *sys, const char *type_name, uint32_t stack_bytes,
                       gri_worker **out_worker)
 {
     struct gri_workers *workers = sys->workers;
-    gri_pinned *pinned = gri_alloc_aligned(64, (sizeof(*pinned) + 63) & ~(size_t)63);
+    gri_pinned *pinned = reap(workers);
     char name[16];
     int failed = 0;
 
-    reap(workers);
+    pinned = pinned != NULL ? pinned : pinned_make(sys);
     if (pinned == NULL) {
         return GRI_FAIL(GR_ENOMEM, "a thread for a pinned %s", type_name);
     }
-    memset(pinned, 0, sizeof(*pinned));
-    pinned->station.sys = sys;
-    pinned->station.pinned = true;
-    gri_parker_init(&pinned->station.parker);
+    /* Relaxed, both: the thread that looks at them is started below. */
+    atomic_store_explicit(&pinned->ending, false, memory_order_relaxed);
+    atomic_store_explicit(&pinned->over, false, memory_order_relaxed);
     if (gri_worker_init(&pinned->station.worker, &pinned_ops, 0, stack_bytes) != GR_OK) {
-        gri_free(pinned);
+        rest(workers, pinned);
         return GR_ENOMEM;
     }
     pinned->station.worker.own = &pinned->station;
@@ -136,7 +151,8 @@ gr_err gri_pinned_new(gr_system *sys, const char *type_name, uint32_t stack_byte
     }
     (void)pthread_mutex_unlock(&workers->pinned_lock);
     if (failed != 0) {
-        pinned_free(pinned);
+        gri_worker_fini(&pinned->station.worker);
+        rest(workers, pinned);
         return GRI_FAIL(GR_EIO, "cannot start a thread for a pinned %s: %s", type_name,
                         strerror(failed));
     }
@@ -185,7 +201,12 @@ void gri_pinned_free(struct gri_workers *workers)
 
     while ((pinned = LIST_FIRST(&workers->pinned)) != NULL) {
         LIST_REMOVE(pinned, next);
-        pinned_free(pinned);
+        gri_worker_fini(&pinned->station.worker);
+        gri_free(pinned);
+    }
+    while ((pinned = LIST_FIRST(&workers->resting)) != NULL) {
+        LIST_REMOVE(pinned, next);
+        gri_free(pinned);
     }
 }
 

@@ -84,14 +84,24 @@ static bool place_locked(gri_process_table *table, gri_process *process, uint32_
     return true;
 }
 
-static gri_process *prepare(gr_system *sys, void *memory, gri_process_kind kind)
+/* Where a slot begins to count cannot be guessed, so that a peer reaches only what it has been told of. */
+static uint32_t first_generation(const gr_system *sys, uint32_t slot)
+{
+    uint64_t z = sys->pid_secret + slot * UINT64_C(0x9e3779b97f4a7c15); /* mixed as in SplitMix64 */
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return slot < GR_SLOTS_WELL_KNOWN ? 1 : (uint32_t)((z ^ (z >> 31)) & 0x3fffffff) + 1;
+}
+
+static gri_process *prepare(gr_system *sys, void *memory, gri_process_kind kind, uint32_t slot)
 {
     gri_process *process = memory;
 
     memset(memory, 0, object_bytes[kind]);
     process->sys = sys;
     process->kind = kind;
-    atomic_init(&process->generation, 1);
+    atomic_init(&process->generation, first_generation(sys, slot));
     if (kind == GRI_CUSTOM) {
         gri_custom_prepare((gri_custom *)process);
     }
@@ -117,7 +127,8 @@ static void make_slab_locked(gr_system *sys, gri_process_kind kind)
     *(void **)slab = table->slabs;
     table->slabs = slab;
     for (i = SLAB_OBJECTS - 1; i >= 0; i--) {
-        gri_process *process = prepare(sys, slab + 64 + bytes * (size_t)i, kind);
+        gri_process *process =
+            prepare(sys, slab + 64 + bytes * (size_t)i, kind, table->slots + (uint32_t)i);
 
         if (!place_locked(table, process, table->slots + (uint32_t)i)) {
             continue; /* lost until the system goes: there was no memory for its chunk */
@@ -237,7 +248,7 @@ gri_process *gri_process_take_well_known(gr_system *sys, uint32_t slot)
     if (process == NULL && (slab = gri_alloc_aligned(64, 64 + object_bytes[GRI_CUSTOM])) != NULL) {
         *(void **)slab = table->slabs;
         table->slabs = slab;
-        process = prepare(sys, slab + 64, GRI_CUSTOM);
+        process = prepare(sys, slab + 64, GRI_CUSTOM, slot);
         process = place_locked(table, process, slot) ? process : NULL;
     }
     (void)pthread_mutex_unlock(&table->lock);

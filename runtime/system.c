@@ -133,6 +133,8 @@ static void take_options(gr_system *sys, const gr_system_options *options)
         sys->node =
             options->stepped != NULL ? gr_stepped_random(options->stepped) : gri_os_random();
     } while (sys->node == 0);
+    /* Under a seed nobody is to be kept from guessing, but the run is to be the same each time. */
+    sys->pid_secret = options->stepped != NULL ? ~sys->node : gri_os_random();
     atomic_init(&sys->random_state, gri_os_random());
 }
 

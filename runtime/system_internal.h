@@ -348,6 +348,7 @@ struct gr_system {
     gr_stepped *stepped;         /* or a stepper */
     LIST_ENTRY(gr_system) stepping;
     uint32_t throughput;
+    uint64_t pid_secret; /* where the generations of slots begin */
     uint32_t slow_handler_ms;
     uint32_t stack_bytes;
     gr_supervision root;

@@ -49,7 +49,8 @@ struct gri_workers {
     atomic_uint global_count;              /* written under global_lock */
     atomic_bool timer_resting;             /* the timer thread does not tick */
     pthread_mutex_t pinned_lock;
-    LIST_HEAD(, gri_pinned) pinned; /* pinned_lock */
+    LIST_HEAD(, gri_pinned) pinned;  /* pinned_lock */
+    LIST_HEAD(, gri_pinned) resting; /* pinned_lock; their threads have ended */
 };
 
 /* schedule.c */
