@@ -11,7 +11,7 @@ enum { LOG_EVERY_MS = 1000 };
 const gr_type gr_dead_letter_type = GR_TYPE(gr_dead_letter);
 const gr_type gr_supervision_event_type = GR_TYPE(gr_supervision_event);
 
-static void log_sometimes(gr_system *sys, gr_pid to, const gr_msg *msg)
+static void log_sometimes(gr_system *sys, gr_pid to, const gr_type *type)
 {
     int64_t now_ms = 0;
     int_fast64_t at_ms = 0;
@@ -31,8 +31,8 @@ static void log_sometimes(gr_system *sys, gr_pid to, const gr_msg *msg)
         return;
     }
     gr_system_log(sys, GR_LOG_INFO, "GR-DEAD-LETTER",
-                  "a %s to %s was not handled (%llu dead letters since the last line)",
-                  gr_msg_type(msg)->name, gr_pid_format(to, pid),
+                  "a %s to %s was not handled (%llu dead letters since the last line)", type->name,
+                  gr_pid_format(to, pid),
                   (unsigned long long)atomic_exchange_explicit(&sys->dead_letters_unlogged, 0,
                                                                memory_order_relaxed));
 }
@@ -63,12 +63,14 @@ void gri_tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const char *
     }
 }
 
-void gri_dead_letter_note(gr_system *sys, gr_pid to, const gr_msg *msg, gr_dead_letter_cause cause)
+void gri_dead_letter_note(gr_system *sys, gr_pid to, const gr_type *type, gr_pid sender,
+                          gr_dead_letter_cause cause)
 {
     (void)atomic_fetch_add_explicit(&sys->dead_letters, 1, memory_order_relaxed); /* a count */
-    log_sometimes(sys, to, msg);
-    if (gri_events_wanted(sys)) {
-        gr_dead_letter letter = {to, gr_msg_sender(msg), gr_msg_type(msg)->name, cause};
+    log_sometimes(sys, to, type);
+    /* Who is full of such events must not be the reason for more of them. */
+    if (gri_events_wanted(sys) && type != &gr_dead_letter_type) {
+        gr_dead_letter letter = {to, sender, type->name, cause};
 
         gr_publish(sys, &gr_dead_letter_type, &letter);
     }
@@ -81,7 +83,7 @@ static void add(gr_system *sys, gr_pid to, gr_msg *take_msg, gr_dead_letter_caus
         (void)gr_msg_unref(take_msg);
         return;
     }
-    gri_dead_letter_note(sys, to, take_msg, cause);
+    gri_dead_letter_note(sys, to, gr_msg_type(take_msg), gr_msg_sender(take_msg), cause);
     gri_tell_asker(sys, take_msg, code, text);
     (void)gr_msg_unref(take_msg);
 }

@@ -5,32 +5,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "system_internal.h"
+#include "event_internal.h"
 
 #include <gri/fail.h>
 #include <gri/mem.h>
-
-struct gr_subscription {
-    TAILQ_ENTRY(gr_subscription) link;
-    gr_system *sys;
-    const gr_type *type;
-    gr_event_fn fn;
-    void *arg;
-    uint64_t number;  /* the list is in this order */
-    uint32_t pins;    /* lock; publishers that are calling it, or may be about to */
-    uint32_t running; /* lock; calls of its function */
-    bool ended;       /* lock; gr_unsubscribe() was called */
-    bool
-        waited_for; /* lock; gr_unsubscribe() waits for the calls; then the last pin must leave it alone */
-};
-
-struct gri_events {
-    pthread_mutex_t lock;
-    pthread_cond_t returned;                     /* a function has */
-    TAILQ_HEAD(, gr_subscription) subscriptions; /* lock */
-    uint64_t made;                               /* lock */
-    atomic_uint count;                           /* written under the lock */
-};
 
 enum { ROUND = 16 };
 
@@ -61,8 +39,19 @@ gr_err gri_events_init(gr_system *sys)
     (void)pthread_mutex_init(&events->lock, NULL);
     (void)pthread_cond_init(&events->returned, NULL);
     TAILQ_INIT(&events->subscriptions);
+    TAILQ_INIT(&events->over);
     sys->events = events;
     return GR_OK;
+}
+
+static void free_all(struct gri_subscriptions *list)
+{
+    gr_subscription *left = NULL;
+
+    while ((left = TAILQ_FIRST(list)) != NULL) {
+        TAILQ_REMOVE(list, left, link);
+        gri_free(left);
+    }
 }
 
 void gri_events_fini(gr_system *sys)
@@ -72,12 +61,8 @@ void gri_events_fini(gr_system *sys)
     if (events == NULL) {
         return;
     }
-    while (!TAILQ_EMPTY(&events->subscriptions)) {
-        gr_subscription *left = TAILQ_FIRST(&events->subscriptions);
-
-        TAILQ_REMOVE(&events->subscriptions, left, link);
-        gri_free(left);
-    }
+    free_all(&events->subscriptions);
+    free_all(&events->over);
     (void)pthread_cond_destroy(&events->returned);
     (void)pthread_mutex_destroy(&events->lock);
     gri_free(events);
@@ -88,6 +73,26 @@ bool gri_events_wanted(gr_system *sys)
 {
     return atomic_load_explicit(&sys->events->count, memory_order_relaxed) !=
            0; /* a subscription counts from when it is seen */
+}
+
+void gri_subscription_add(gr_subscription *subscription)
+{
+    struct gri_events *events = subscription->sys->events;
+
+    (void)pthread_mutex_lock(&events->lock);
+    subscription->number = ++events->made;
+    TAILQ_INSERT_TAIL(&events->subscriptions, subscription, link);
+    (void)atomic_fetch_add_explicit(&events->count, 1, memory_order_relaxed); /* under the lock */
+    (void)pthread_mutex_unlock(&events->lock);
+}
+
+void gri_subscription_end_locked(gr_subscription *subscription)
+{
+    struct gri_events *events = subscription->sys->events;
+
+    TAILQ_REMOVE(&events->subscriptions, subscription, link);
+    (void)atomic_fetch_sub_explicit(&events->count, 1, memory_order_relaxed); /* under the lock */
+    subscription->ended = true; /* publishers that have only pinned it pass it over */
 }
 
 gr_err gr_subscribe(gr_system *sys, const gr_type *type, gr_event_fn fn, void *arg,
@@ -102,12 +107,8 @@ gr_err gr_subscribe(gr_system *sys, const gr_type *type, gr_event_fn fn, void *a
     subscription->type = type;
     subscription->fn = fn;
     subscription->arg = arg;
-    (void)pthread_mutex_lock(&sys->events->lock);
-    subscription->number = ++sys->events->made;
-    TAILQ_INSERT_TAIL(&sys->events->subscriptions, subscription, link);
-    (void)atomic_fetch_add_explicit(&sys->events->count, 1,
-                                    memory_order_relaxed); /* under the lock */
-    (void)pthread_mutex_unlock(&sys->events->lock);
+    subscription->held = true;
+    gri_subscription_add(subscription);
     *out_subscription = subscription;
     return GR_OK;
 }
@@ -136,9 +137,12 @@ gr_subscription *gr_unsubscribe(gr_subscription *subscription)
     events = subscription->sys->events;
     own = own_calls(subscription);
     (void)pthread_mutex_lock(&events->lock);
-    TAILQ_REMOVE(&events->subscriptions, subscription, link);
-    (void)atomic_fetch_sub_explicit(&events->count, 1, memory_order_relaxed); /* under the lock */
-    subscription->ended = true; /* publishers that have only pinned it pass it over */
+    if (subscription->ended) { /* with its actor */
+        TAILQ_REMOVE(&events->over, subscription, link);
+    } else {
+        gri_subscription_end_locked(subscription);
+    }
+    subscription->held = false;
     subscription->waited_for = true;
     while (subscription->running > own) {
         (void)pthread_cond_wait(&events->returned, &events->lock);
@@ -190,12 +194,19 @@ static void end_call_and_unpin(gri_event_round *in)
     subscription->running -= in->calling ? 1 : 0;
     in->calling = false;
     subscription->pins--;
-    last = subscription->ended && subscription->pins == 0 && !subscription->waited_for;
+    last = subscription->ended && subscription->pins == 0 && !subscription->waited_for &&
+           !subscription->held;
     (void)pthread_cond_broadcast(&in->events->returned);
     (void)pthread_mutex_unlock(&in->events->lock);
     if (last) {
         gri_free(subscription);
     }
+}
+
+static void call(gr_subscription *subscription, const gr_type *type, const void *event)
+{
+    subscription->fn(gr_pid_is_null(subscription->pid) ? subscription->arg : subscription, type,
+                     event);
 }
 
 void gr_publish(gr_system *sys, const gr_type *type, const void *event)
@@ -214,7 +225,7 @@ void gr_publish(gr_system *sys, const gr_type *type, const void *event)
         while (in.at < in.count) {
             begin_call(&in);
             if (in.calling) {
-                in.pinned[in.at]->fn(in.pinned[in.at]->arg, type, event);
+                call(in.pinned[in.at], type, event);
             }
             end_call_and_unpin(&in);
         }

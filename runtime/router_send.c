@@ -240,7 +240,8 @@ static gr_err broadcast(passage here, gri_actor *actor, gr_pid to, gr_msg *take_
             if (copy != NULL) {
                 err = send_to(here, pids[i], copy);
             } else {
-                gri_dead_letter_note(here.sys, pids[i], take_msg, GR_DEAD_FULL);
+                gri_dead_letter_note(here.sys, pids[i], take_msg->type, take_msg->sender,
+                                     GR_DEAD_FULL);
             }
             tried++;
             taken += err == GR_OK ? 1 : 0;

@@ -492,7 +492,8 @@ gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *take_msg, bool force);
 
 /* dead_letter.c */
 /* Counts, logs and publishes one, and tells nobody else. */
-void gri_dead_letter_note(gr_system *sys, gr_pid to, const gr_msg *msg, gr_dead_letter_cause cause);
+void gri_dead_letter_note(gr_system *sys, gr_pid to, const gr_type *type, gr_pid sender,
+                          gr_dead_letter_cause cause);
 /* Whoever of this system waits for an answer to it is told, unless others may answer. */
 void gri_tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const char *text);
 

@@ -22,7 +22,8 @@ typedef enum gr_dead_letter_cause {
         8 /* its actor's typed handlers have none for it, and nobody waits for an answer */
 } gr_dead_letter_cause;
 
-/** Published for every message that nobody handled. `message_type` is the name of its type. */
+/** Published for every message that nobody handled, but for those that were such an event themselves. `message_type` is the name
+ * of its type. */
 typedef struct gr_dead_letter {
     gr_pid to;
     gr_pid sender;
@@ -68,9 +69,28 @@ typedef struct gr_subscription gr_subscription;
 GR_API GR_MUST_CHECK gr_err gr_subscribe(gr_system *sys, const gr_type *type, gr_event_fn fn,
                                          void *arg, gr_subscription **out_subscription);
 
+/** Whether an actor is to get an event. Runs in the publisher's thread, and must be as quick as a gr_event_fn. */
+typedef bool (*gr_event_filter_fn)(void *arg, const gr_type *type, const void *event);
+
 /**
- * Ends a subscription. When it returns, the function is not running in another thread and will not
- * run again.
+ * Subscribes an actor to the events of a type: it gets each one that the filter (NULL: none) lets through, copied into a message
+ * of that type without a sender. What its mailbox has no room for is a dead letter. The subscription ends with the actor.
+ *
+ * Owns:    `*out_subscription` is yours: gr_unsubscribe() it, also when the actor has ended. With NULL there is none to be kept,
+ *          and asking for the same again changes nothing: for an actor that subscribes itself in its started hook. What a plain
+ *          struct points to is not copied, and must live as long as the system.
+ * Errors:  GR_EINVAL no type; one that cannot be copied, having a drop function or a codec other than protobuf's; `pid` is no
+ *          actor of this system. GR_EDEAD it has ended. GR_ENOMEM.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API GR_MUST_CHECK gr_err gr_subscribe_actor(gr_system *sys, const gr_type *type,
+                                               gr_event_filter_fn filter, void *arg, gr_pid pid,
+                                               gr_subscription **out_subscription);
+
+/**
+ * Ends a subscription. When it returns, the function (or the filter) is not running in another thread and will not
+ * run again; of what was sent to an actor some may still be in its mailbox.
  *
  * Owns:    takes the subscription and returns NULL; NULL is fine.
  * Errors:  none.
