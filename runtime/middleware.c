@@ -8,7 +8,7 @@
 
 #include <gri/fail.h>
 
-#include "system_internal.h"
+#include "router_internal.h"
 
 typedef const gr_middleware *const *list;
 
@@ -59,6 +59,9 @@ gr_err gri_middleware_init(gri_actor *actor, const gr_props *props)
 
     for (kind = GRI_AROUND_STARTED; kind <= GRI_AROUND_SPAWN; kind <<= 1) {
         around |= outermost(&all, (enum gri_around)kind, &inner) == NULL ? 0 : kind;
+    }
+    if (gri_router_has(props)) { /* its own turns are no application's; what it starts is */
+        around &= GRI_AROUND_SPAWN;
     }
     actor->around = (uint8_t)around;
     if ((around & GRI_AROUND_RECEIVE) != 0) {

@@ -240,6 +240,11 @@ static gr_err started(gr_context *ctx, void *state)
     return err;
 }
 
+bool gri_router_has(const gr_props *props)
+{
+    return props->started == started;
+}
+
 /* The actor is gone, or never was. */
 static void ended(void *arg)
 {

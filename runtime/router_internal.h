@@ -104,6 +104,8 @@ static inline bool gri_route_is_gone(const gri_route_member *member)
 /* What the router tells itself; these do go to its mailbox. */
 extern const gr_type gri_router_look_type;
 extern const gr_type gri_router_fill_type;
+/* Whether props are those of a router. */
+bool gri_router_has(const gr_props *props);
 /* A router is to stop in order; false: it may stop at once. In its turn. */
 bool gri_router_poison(gri_actor *actor);
 

@@ -555,6 +555,38 @@ static void r26_routers_that_lead_to_one_another_are_found_out(void **state)
     (void)pid;
 }
 
+static gr_err count_around(void *arg, gr_context *ctx, const gr_msg *msg, const gr_next *next)
+{
+    ++*(int *)arg;
+    return gr_next_receive(next, ctx, msg);
+}
+
+static void r26_middleware_is_around_members_and_not_around_the_router(void **state)
+{
+    struct lab *lab = *state;
+    int count = 0;
+    gr_passivation passivation;
+    gr_middleware counting = {.name = "counting", .arg = &count, .receive = count_around};
+    const gr_middleware *const all[] = {&counting, &passivation.middleware, NULL};
+    gr_system_options options = lab->options;
+    gr_pid pids[2];
+    gr_pid router;
+
+    assert_int_equal(gr_passivation_init(&passivation, 1000), GR_OK);
+    options.middleware = all;
+    lab_reopen(lab, &options);
+    spawn_members(lab, pids, 2);
+    router = spawn_group(lab, GR_ROUTE_BROADCAST, pids, 2);
+    lab_tell(lab, router, 1);
+    lab_run(lab);
+    assert_int_equal(count, 2);
+    lab_advance(lab, 10000);
+    assert_false(gr_process_alive(lab->sys, pids[0])); /* the members fall asleep, and leave */
+    assert_true(gr_process_alive(lab->sys, router));   /* it has nothing to do, and stays */
+    assert_int_equal(count_members(lab, router), 0);
+    lab_shut(lab);
+}
+
 /* ---- members of other systems */
 
 typedef struct abroad {
@@ -735,6 +767,7 @@ int main(void)
         LAB_BOTH(r26_a_router_is_stopped_watched_and_named_as_an_actor_is),
         LAB_BOTH(r26_routers_can_stand_behind_routers),
         LAB_BOTH(r26_routers_that_lead_to_one_another_are_found_out),
+        LAB_STEPPED(r26_middleware_is_around_members_and_not_around_the_router),
         LAB_STEPPED(r26_members_may_live_in_other_systems),
         LAB_STEPPED(r26_a_member_of_another_system_counts_as_busy_as_the_average),
         LAB_BOTH(bad_options_are_refused),
