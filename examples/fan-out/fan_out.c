@@ -11,7 +11,7 @@
 
 #include <granary/runtime.h>
 
-enum { SHOPS = 4, DEADLINE_MS = 1000 };
+enum { SHOPS = 4, DEADLINE_MS = 2000 };
 
 typedef struct wish {
     const char *what;
