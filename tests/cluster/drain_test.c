@@ -208,6 +208,59 @@ static void c07_a_node_that_leaves_awaits_the_calls_of_its_stateless_kinds(void 
     assert_int_equal(atomic_load(&l->world.calls), 1);
 }
 
+static void c07_a_shard_that_was_given_and_came_back_in_one_view_is_served(void **state)
+{
+    host_lab *l = *state;
+    gr_future *call = NULL;
+    gr_err err = GR_OK;
+
+    assert_int_equal(host_lab_call(l, &probe_kind, PROBE_ADD, "x", 5), 5);
+    host_lab_drain(l);
+    /* given by a CAS (end_batch: owner is another, nothing is undone); then it is ours again under another epoch */
+    for (uint32_t i = 0; i < HOST_LAB_SHARDS; i++) {
+        for (size_t t = 0; t < l->host->tables_count; t++) {
+            gri_refusals refusals;
+
+            gri_refusals_init(&refusals);
+            gri_slice_own(&l->host->tables[t].slices[i], true,
+                          l->host->tables[t].slices[i].epoch + 2, &refusals);
+            gri_host_refuse_all(l->host, &refusals);
+        }
+    }
+    call = host_lab_start(l, &probe_kind, PROBE_ADD, "x", 1, 0);
+    err = host_lab_finish(l, call, NULL);
+    assert_int_equal(err, GR_OK);
+}
+
+static void c07_a_drain_lets_in_what_a_turn_waits_for_though_it_was_held_before(void **state)
+{
+    host_lab *l = *state;
+    Probe__Ask ask = PROBE__ASK__INIT;
+    char *path[] = {(char *)(uintptr_t) "b"};
+    gr_call_options options = {.timeout_ms = 20000};
+    gr_future *walk = NULL;
+    int64_t before_ms = 0;
+    gr_err err = GR_OK;
+
+    atomic_store(&l->world.end_ms, 300);
+    assert_int_equal(host_lab_call(l, &probe_kind, PROBE_ADD, "b", 5), 5);
+    assert_int_equal(host_lab_call(l, &probe_kind, PROBE_QUIT, "b", 0), 5);
+    gr_stepped_advance(l->stepped, 50); /* its last hook runs */
+    ask.path = path;
+    ask.n_path = 1;
+    assert_int_equal(gr_call_future(&l->caller, &probe_kind,
+                                    probe_method_of(&probe_kind, PROBE_WALK), "a", &ask, &options,
+                                    &walk),
+                     GR_OK);
+    gr_stepped_advance(l->stepped, 50); /* a waits for b */
+    before_ms = gr_system_now(l->sys);
+    host_lab_drain(l);
+    assert_true(gr_system_now(l->sys) - before_ms < 1000);
+    gri_host_fence(l->host);
+    err = host_lab_finish(l, walk, NULL);
+    assert_int_equal(err, GR_OK);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +282,12 @@ int main(int argc, char **argv)
             host_lab_teardown),
         cmocka_unit_test_setup_teardown(
             c07_a_node_that_leaves_awaits_the_calls_of_its_stateless_kinds, host_lab_setup,
+            host_lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            c07_a_shard_that_was_given_and_came_back_in_one_view_is_served, host_lab_setup,
+            host_lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            c07_a_drain_lets_in_what_a_turn_waits_for_though_it_was_held_before, host_lab_setup,
             host_lab_teardown),
     };
 

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "activation.h"
 #include "host_lab.h"
 
 /* ---- c01, c02, c03 */
@@ -318,6 +319,42 @@ static void c05_a_one_way_call_that_fails_is_told_once_a_second(void **state)
     assert_int_equal(l->heard.one_ways, 2);
 }
 
+static void c05_a_call_that_runs_when_its_process_closes_is_unknown_even_if_idempotent(void **state)
+{
+    host_lab *l = *state;
+    gr_future *get = host_lab_start(l, &probe_kind, PROBE_GET, "x", 0, 1000);
+    gr_err err = GR_OK;
+
+    gr_stepped_advance(l->stepped, 100);
+    assert_int_equal(atomic_load(&l->world.running), 1);
+    gri_exchange_close(l->exchange);
+    err = host_lab_finish(l, get, NULL);
+    assert_int_equal(err, GR_EUNKNOWN);
+}
+
+static void a_call_that_has_not_come_through_the_host_is_a_dead_letter(void **state)
+{
+    host_lab *l = *state;
+    gri_call_message made_up = {.kind = probe_kind.hash,
+                                .method = probe_method_of(&probe_kind, PROBE_ADD)->hash,
+                                .sys = l->sys,
+                                .identity = "x"};
+    gri_activation *activation = NULL;
+    gri_slice *slice = NULL;
+    uint64_t dead = 0;
+
+    assert_int_equal(host_lab_call(l, &probe_kind, PROBE_ADD, "x", 1), 1);
+    for (size_t i = 0; activation == NULL && (slice = gri_host_slice_at(l->host, i)) != NULL; i++) {
+        activation = slice->table;
+    }
+    assert_non_null(activation);
+    dead = gr_system_counters(l->sys).dead_letters;
+    assert_int_equal(gr_send(l->sys, activation->pid, gri_call_message_new(&made_up)), GR_OK);
+    gr_stepped_run_until_idle(l->stepped);
+    assert_int_equal(gr_system_counters(l->sys).dead_letters, dead + 1);
+    assert_int_equal(host_lab_call(l, &probe_kind, PROBE_ADD, "x", 1), 2);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +399,11 @@ int main(int argc, char **argv)
             c14_a_grain_that_fails_is_named_and_its_last_hook_sees_the_old_data_go, host_lab_setup,
             host_lab_teardown),
         cmocka_unit_test_setup_teardown(c05_a_one_way_call_that_fails_is_told_once_a_second,
+                                        host_lab_setup, host_lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            c05_a_call_that_runs_when_its_process_closes_is_unknown_even_if_idempotent,
+            host_lab_setup, host_lab_teardown),
+        cmocka_unit_test_setup_teardown(a_call_that_has_not_come_through_the_host_is_a_dead_letter,
                                         host_lab_setup, host_lab_teardown),
     };
 

@@ -292,6 +292,7 @@ static gr_err activated(const void *methods, gr_grain *grain)
 static void deactivating(const void *methods, gr_grain *grain, gr_deactivation reason)
 {
     (void)grain;
+    (void)wait_ms(world_of(methods)->sys, (uint32_t)atomic_load(&world_of(methods)->end_ms));
     atomic_fetch_add(&world_of(methods)->deactivated[(unsigned)reason % PROBE_REASONS], 1);
 }
 

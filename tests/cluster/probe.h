@@ -23,6 +23,7 @@ typedef struct probe_world {
     atomic_int deactivated[PROBE_REASONS]; /* by reason */
     atomic_int ticks;
     atomic_int tick_ms; /* how long a tick waits */
+    atomic_int end_ms;  /* how long a last hook waits */
     atomic_int notes;
     atomic_int calls;
     atomic_int fail_activations; /* so many of the next first hooks fail */

@@ -458,6 +458,34 @@ r36_a_grain_that_cannot_be_asked_to_sleep_for_want_of_memory_is_asked_again(void
     }
 }
 
+static void c13_one_long_call_does_not_keep_other_grains_from_being_put_to_sleep(void **state)
+{
+    host_lab *l = *state;
+    Probe__Ask ask = PROBE__ASK__INIT;
+    gr_call_options options = {.timeout_ms = 120000};
+    gr_future *slow = NULL;
+    char identity[24];
+    int refused = 0;
+
+    ask.wait_ms = 60000;
+    assert_int_equal(gr_call_future(&l->caller, &probe_twin,
+                                    probe_method_of(&probe_twin, PROBE_WAIT), "t", &ask, &options,
+                                    &slow),
+                     GR_OK);
+    gr_stepped_advance(l->stepped, 50);
+    for (int i = 0; i < 60; i++) {
+        int64_t got = 0;
+
+        (void)snprintf(identity, sizeof(identity), "scan-%d", i);
+        if (probe_call(&l->caller, &probe_kind, PROBE_ADD, identity, 1, 0, &got) != GR_OK) {
+            refused++;
+        }
+    }
+    gri_host_fence(l->host);
+    (void)host_lab_finish(l, slow, NULL);
+    assert_int_equal(refused, 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +542,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(
             r36_a_grain_that_cannot_be_asked_to_sleep_for_want_of_memory_is_asked_again,
             host_lab_setup, host_lab_teardown),
+        cmocka_unit_test_setup_teardown(
+            c13_one_long_call_does_not_keep_other_grains_from_being_put_to_sleep, host_lab_setup,
+            host_lab_teardown),
     };
 
     if (argc > 1) { /* one test, or some by a pattern */
