@@ -340,7 +340,7 @@ static void r25_requests_race_with_falling_asleep(void **state)
 {
     struct lab *lab = *state;
     sleeper *own = new_sleeper(lab, 1);
-    size_t rounds = lab_scaled(2000);
+    size_t rounds = lab_scaled(200);
     size_t answered = 0;
     size_t dead = 0;
 
