@@ -236,9 +236,8 @@ void gri_actor_run(gri_actor *actor)
         }
         left -= notes == NOTED_AND_RUN ? 1 : 0;
         /* Relaxed: it is looked at again when the claim is given back. */
-        if (__builtin_expect(atomic_load_explicit(&actor->room_wanted, memory_order_relaxed), 0) &&
-            gri_mailbox_has_room(&actor->mailbox)) {
-            gri_room_serve(actor);
+        if (__builtin_expect(atomic_load_explicit(&actor->room_wanted, memory_order_relaxed), 0)) {
+            gri_room_serve(actor, left % 2 == 1 && gri_actor_may_handle(actor));
         }
         if (gri_actor_may_handle(actor)) {
             if (left == 0) {

@@ -14,19 +14,25 @@
 
 enum { SEARCH_ROUNDS = 40 };
 
+/* Whoever has taken a worker's announcement back: it sleeps no more. */
+static void one_less_sleeps(struct gri_workers *workers, gri_station *own)
+{
+    (void)atomic_fetch_sub_explicit(&workers->parked, 1,
+                                    memory_order_seq_cst); /* see gri_workers_tick() */
+    if (atomic_load_explicit(&workers->timer_resting,
+                             memory_order_seq_cst)) { /* see gri_workers_tick() */
+        gri_timers_wake(&own->sys->timers);
+    }
+}
+
 bool gri_station_wake(struct gri_workers *workers, gri_station *sleeper)
 {
     /* Acquire and release: one waker for each sleep. */
     if (!atomic_exchange_explicit(&sleeper->parked, false, memory_order_acq_rel)) {
         return false;
     }
-    (void)atomic_fetch_sub_explicit(&workers->parked, 1,
-                                    memory_order_seq_cst); /* see gri_workers_tick() */
+    one_less_sleeps(workers, sleeper);
     gri_parker_wake(&sleeper->parker);
-    if (atomic_load_explicit(&workers->timer_resting,
-                             memory_order_seq_cst)) { /* see gri_workers_tick() */
-        gri_timers_wake(&sleeper->sys->timers);
-    }
     return true;
 }
 
@@ -71,10 +77,10 @@ static void sleep_until_woken(gri_station *own)
     atomic_store_explicit(
         &own->parked, true,
         memory_order_seq_cst); /* announced before the last look: see gri_workers_want_help() */
+    /* After the flag, so that who sees the count sees whom it counts. A waker in between makes it one too low for a moment. */
     (void)atomic_fetch_add_explicit(&workers->parked, 1, memory_order_seq_cst);
     if (any_work(own) && atomic_exchange_explicit(&own->parked, false, memory_order_acq_rel)) {
-        (void)atomic_fetch_sub_explicit(&workers->parked, 1,
-                                        memory_order_relaxed); /* nobody woke us: we did */
+        one_less_sleeps(workers, own); /* nobody woke us: we did */
         return;
     }
     (void)gri_parker_wait(&own->parker, INT64_MAX);

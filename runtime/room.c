@@ -1,7 +1,8 @@
 /*
  * Waiting for room in a mailbox. Senders that wait stand in a queue; the worker that runs the actor pushes their messages for
- * them, in turn, once half of what they may fill is empty again. So nobody is woken in vain or for one message only, and no late
- * comer overtakes them for ever.
+ * them, in turn, once half of what they may fill is empty again. So nobody is woken in vain or for one message only. While
+ * others keep the mailbox full, the first of them gets the place of every second message that is popped, before it is popped: so
+ * late comers do not keep them waiting for ever.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,8 +23,30 @@ gri_room_stripe *gri_room_stripe_of(gri_actor *actor)
     return &actor->base.sys->room[actor->base.slot % GRI_ROOM_STRIPES];
 }
 
-/* Lets the first waiter for an actor go, if its message can be pushed (or `code` is an error); false when there is none. */
-static bool serve_one(gri_room_stripe *stripe, gri_actor *actor, gr_err code)
+/* What a waiter may be let go for. */
+typedef enum serving { FOR_ROOM, FOR_THE_NEXT_PLACE, FOR_THE_END } serving;
+
+/* Pushes a waiter's message if it may be; in the place of the one that is popped next, or where there is room. */
+static bool push_locked(gri_actor *actor, struct gri_room_wait *waiter, serving what)
+{
+    gri_mailbox *box = &actor->mailbox;
+    uint32_t limit = gri_mailbox_limit(box);
+
+    if (what == FOR_THE_NEXT_PLACE ? gri_mailbox_depth(box) != limit : !gri_mailbox_has_room(box)) {
+        return false;
+    }
+    waiter->msg->block.tag = waiter->to.generation;
+    /* Never anything to schedule: the actor is running. */
+    if (gri_mailbox_push(box, waiter->msg, what == FOR_THE_NEXT_PLACE ? UINT32_MAX : limit) ==
+        GRI_PUSH_FULL) {
+        return false;
+    }
+    waiter->msg = NULL; /* accepted, also when its time is up at this moment */
+    return true;
+}
+
+/* Lets the first waiter for an actor go, if it may; false when there is none, or it has to wait on. */
+static bool serve_one(gri_room_stripe *stripe, gri_actor *actor, serving what)
 {
     struct gri_room_wait *waiter = NULL;
     bool claimed = false;
@@ -37,18 +60,12 @@ static bool serve_one(gri_room_stripe *stripe, gri_actor *actor, gr_err code)
     if (waiter == NULL) {
         /* Relaxed: a waiter sets it under this lock before it looks for room a last time. */
         atomic_store_explicit(&actor->room_wanted, false, memory_order_relaxed);
-    } else if (code == GR_OK && !gri_mailbox_has_room(&actor->mailbox)) {
+    } else if (what != FOR_THE_END && !push_locked(actor, waiter, what)) {
         waiter = NULL;
     } else {
         TAILQ_REMOVE(&stripe->waits, waiter, link);
         waiter->wait.linked = false;
-        claimed = gri_wait_claim(&waiter->wait, code);
-        if (claimed && code == GR_OK) {
-            waiter->msg->block.tag = waiter->to.generation;
-            (void)gri_mailbox_push(&actor->mailbox, waiter->msg,
-                                   UINT32_MAX); /* the actor is running: nobody to schedule */
-            waiter->msg = NULL;
-        }
+        claimed = gri_wait_claim(&waiter->wait, what == FOR_THE_END ? GR_EDEAD : GR_OK);
     }
     (void)pthread_mutex_unlock(&stripe->lock);
     if (claimed) {
@@ -57,15 +74,22 @@ static bool serve_one(gri_room_stripe *stripe, gri_actor *actor, gr_err code)
     return waiter != NULL;
 }
 
-void gri_room_serve(gri_actor *actor)
+void gri_room_serve(gri_actor *actor, bool popping)
 {
-    while (serve_one(gri_room_stripe_of(actor), actor, GR_OK)) {
+    gri_room_stripe *stripe = gri_room_stripe_of(actor);
+
+    if (gri_mailbox_has_room(&actor->mailbox)) {
+        while (serve_one(stripe, actor, FOR_ROOM)) {
+        }
+    } else if (popping &&
+               gri_mailbox_depth(&actor->mailbox) == gri_mailbox_limit(&actor->mailbox)) {
+        (void)serve_one(stripe, actor, FOR_THE_NEXT_PLACE);
     }
 }
 
 void gri_room_fail(gri_actor *actor)
 {
-    while (serve_one(gri_room_stripe_of(actor), actor, GR_EDEAD)) {
+    while (serve_one(gri_room_stripe_of(actor), actor, FOR_THE_END)) {
     }
 }
 

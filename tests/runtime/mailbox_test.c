@@ -371,6 +371,45 @@ static void waiting_senders_get_room_in_turn(void **state)
     future = gr_future_unref(future);
 }
 
+typedef struct talker {
+    struct lab *lab;
+    int rounds;
+    bool heard;
+} talker;
+
+enum { TALKER_ROUNDS = 1000 };
+
+/* Fills its own mailbox again with every message, until it hears a 7. */
+static gr_err talker_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    talker *mine = state;
+    const lab_word *word = gr_msg_read(msg, &lab_word_type);
+
+    if (word->number == 7) {
+        mine->heard = true;
+        lab_note(mine->lab, "heard");
+    } else if (!mine->heard && mine->rounds < TALKER_ROUNDS) {
+        mine->rounds++;
+        (void)gr_send(gr_context_system(ctx), gr_context_self(ctx), lab_word_new(1));
+    }
+    return GR_OK;
+}
+
+static void late_comers_do_not_keep_a_waiting_sender_from_its_turn(void **state)
+{
+    struct lab *lab = *state;
+    talker here = {.lab = lab};
+    gr_props props = {.receive = talker_receive, .mailbox_limit = 1, .arg = &here};
+    gr_pid pid = lab_spawn_props(lab, &props, NULL);
+    queuer waiting = {pid, 7};
+
+    lab_tell(lab, pid, 1);
+    lab_do(lab, lab_spawn(lab, "q"), act_queue_up, &waiting);
+    lab_wait(lab, "heard");
+    lab_wait(lab, "q7: GR_OK");
+    assert_true(here.rounds < TALKER_ROUNDS);
+}
+
 /* ---- senders that wait keep a queue short */
 
 enum { PATIENT_COUNT = 3000 };
@@ -552,6 +591,7 @@ int main(void)
         LAB_BOTH(r29_the_end_of_a_watched_actor_passes_a_full_mailbox),
         LAB_BOTH(a_waiting_send_gives_up_in_time),
         LAB_BOTH(waiting_senders_get_room_in_turn),
+        LAB_STEPPED(late_comers_do_not_keep_a_waiting_sender_from_its_turn),
         LAB_BOTH(senders_that_wait_for_a_dying_actor_are_told),
         LAB_BOTH(senders_that_wait_keep_the_queue_short_and_leave_room_for_others),
         LAB_BOTH(who_has_waited_long_enough_is_as_good_as_who_does_not_wait),
