@@ -215,6 +215,7 @@ static gr_err act_stay_until_all_have_failed(gr_context *ctx, struct lab *lab, v
 
     (void)ctx;
     (void)arg;
+    lab_note(lab, "stays");
     while (gr_system_counters(lab->sys).failures < CHILDREN) {
         lab_require(lab_real_ms() < give_up_ms);
     }
@@ -228,6 +229,7 @@ static void r08_children_that_fail_together_are_restarted_once(void **state)
     household home = household_new(lab, (gr_supervision){.restarts = 1});
 
     lab_do(lab, home.parent, act_stay_until_all_have_failed, NULL);
+    lab_wait(lab, "stays");
     for (int i = 0; i < CHILDREN; i++) {
         lab_do(lab, home.children[i], lab_act_fail, NULL);
     }
