@@ -20,7 +20,7 @@
  * Not here: memory orders. That who puts and who goes to sleep do not miss each other rests on both storing before they load,
  * sequentially consistent on both sides (the comments there say with whom); spin takes that for granted. The rings have no such
  * pair: a worker never sleeps on its own, so at worst what is in a ring waits for its owner, and the alarms' thread looks after it.
- * tests/runtime/sleep_test.c has real threads do it.
+ * tests/runtime/lock_free_test.c has real threads do it.
  *
  *   BUG 1 announces its sleep after the last look     2 the last look leaves out the common queue    3 and the inbox
  *       4 whoever sees a sleeper wakes it             5 who finds work goes without taking its announcement back

@@ -11,7 +11,7 @@
  * have to sleep between two of its accesses for exactly so many puts. A ring of four places.
  *
  * Not here: memory orders; spin knows one order of all accesses. What the orders are for is said at each access in ring.h: the
- * tail publishes the slots, and the head says that they have been read. tests/runtime/ring_test.c has real threads do it, also
+ * tail publishes the slots, and the head says that they have been read. tests/runtime/lock_free_test.c has real threads do it, also
  * under ThreadSanitizer, which sees a slot that is not published by what the actors in it hold.
  *
  *   BUG 1 the owner takes without a swap          2 the tail before the slot         3 puts into a full ring
