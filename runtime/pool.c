@@ -16,7 +16,10 @@
 
 #include <gri/mem.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* GRI_POOL_ALWAYS asks for pools there, too, so that they can be tested. */
+#if defined(GRI_POOL_ALWAYS)
+#define POOLED 1
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define POOLED 0
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
