@@ -169,7 +169,7 @@ CODE
     expect_status 0 gdb -nx -q -batch -ex 'source '"$work/prefix/share/granary/granary-gdb.py" -ex 'break it_waits' -ex run \
         -ex 'granary fibers' -ex 'granary fiber 1' -ex bt -ex 'granary threads' -ex bt -ex kill "$work/waits"
     ! grep -q 'ptrace' "$work/err" || skip "gdb may not look into processes here"
-    grep -qE '^ +1  [0-9]+\.1 thinker in ask_myself \(.*waits\.c:[0-9]+\)$' "$work/out" || fail "the fiber is not listed: $(cat "$work/out" "$work/err")"
+    grep -qE '^ +1  [0-9]+\.[0-9]+ thinker in ask_myself \(.*waits\.c:[0-9]+\)$' "$work/out" || fail "the fiber is not listed: $(cat "$work/out" "$work/err")"
     grep -qE '^#[0-9]+ .* receive \(.*waits\.c:[0-9]+$' "$work/out" || fail "its frames are not shown: $(cat "$work/out" "$work/err")"
     [[ $(grep -c '^#0 .*it_waits' "$work/out") -eq 2 ]] || fail "the thread is not shown again: $(cat "$work/out" "$work/err")"
 }
