@@ -84,7 +84,8 @@ static bool place_locked(gri_process_table *table, gri_process *process, uint32_
     return true;
 }
 
-/* Where a slot begins to count cannot be guessed, so that a peer reaches only what it has been told of. */
+/* Where a slot begins to count is not found by trying numbers, so a peer reaches only what it has been told of. It is no secret
+ * to be kept from who can study many pids. */
 static uint32_t first_generation(const gr_system *sys, uint32_t slot)
 {
     uint64_t z = sys->pid_secret + slot * UINT64_C(0x9e3779b97f4a7c15); /* mixed as in SplitMix64 */

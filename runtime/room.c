@@ -123,9 +123,8 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, i
         }
     }
     (void)pthread_mutex_unlock(&stripe->lock);
-    if (dead) {
-        gr_dead_letter_add(sys, to, msg, GR_DEAD_NO_ACTOR, GR_EDEAD);
-        return GR_EDEAD;
+    if (dead) { /* it says so once more, as any send would */
+        return gri_send_local(sys, to, msg, false);
     }
     if (pushed != GRI_PUSH_FULL) {
         if (pushed == GRI_PUSHED_MUST_SCHEDULE) {
