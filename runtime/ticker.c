@@ -26,7 +26,7 @@ static void monitor(gr_system *sys, int64_t now_ms)
             atomic_load_explicit(&seen->worker.running_type, memory_order_relaxed); /* a reading */
 
         if (running == NULL || turns != seen->seen_turns) {
-            seen->seen_turns = turns;
+            seen->seen_turns = running == NULL ? GRI_TURNS_UNSEEN : turns;
             seen->seen_at_ms = now_ms;
             seen->slow_logged = false;
             continue;

@@ -52,6 +52,7 @@ gr_err gri_workers_start(gr_system *sys, uint32_t count, uint32_t stack_bytes)
         gri_station *own = &workers->at[i];
 
         own->sys = sys;
+        own->seen_turns = GRI_TURNS_UNSEEN;
         gri_parker_init(&own->parker);
         workers->count = i + 1;
         if (gri_worker_init(&own->worker, &thread_ops, i, stack_bytes) != GR_OK) {

@@ -14,6 +14,9 @@
 
 #include "ring.h"
 
+/* No count of turns. */
+#define GRI_TURNS_UNSEEN UINT64_MAX
+
 /* A worker thread. */
 typedef struct gri_station {
     gri_worker worker;
@@ -31,7 +34,7 @@ typedef struct gri_station {
     bool running; /* the thread was started */
     bool pinned;  /* it belongs to one actor, see pinned.c */
     /* Only the timer thread: what it saw last time. */
-    uint64_t seen_turns;
+    uint64_t seen_turns; /* GRI_TURNS_UNSEEN: it was idle */
     int64_t seen_at_ms;
     bool slow_logged;
 } gri_station;

@@ -6,6 +6,7 @@
  */
 #include "lab.h"
 
+#include <semaphore.h>
 #include <stdatomic.h>
 
 /* Sends itself the next word until it is told to stop. */
@@ -188,6 +189,63 @@ static void a_slow_handler_is_logged_with_its_message_type_and_then_its_actor(vo
     assert_int_equal(lab_count(lab, "slow: lab_act"), 1);
 }
 
+/* Keeps the thread that tells it of an end until the thread of alarms, which looks for slow handlers, has looked twice. */
+typedef struct keeper {
+    struct lab *lab;
+    gr_alarm alarm;
+    sem_t rung;
+} keeper;
+
+static void ring(void *arg)
+{
+    (void)sem_post(&((keeper *)arg)->rung);
+}
+
+static void keeper_deliver(void *self, gr_pid to, gr_msg *msg)
+{
+    keeper *mine = self;
+
+    (void)to;
+    (void)gr_msg_unref(msg);
+    for (int i = 0; i < 3; i++) {
+        gr_alarm_set(&mine->alarm, gr_system_now(mine->lab->sys) + 1);
+        (void)sem_wait(&mine->rung);
+    }
+    lab_note(mine->lab, "kept");
+}
+
+static void on_any_slow(void *arg, gr_log_level level, const char *id, const char *text)
+{
+    (void)level;
+    if (strcmp(id, "GR-ACTOR-SLOW") == 0) {
+        lab_note(arg, "%s", text);
+    }
+}
+
+static void a_worker_that_has_handled_nothing_yet_is_not_taken_for_slow(void **state)
+{
+    static const gr_process_ops ops = {GR_PROCESS_VERSION, "keeper", keeper_deliver, NULL};
+    struct lab *lab = *state;
+    keeper *mine = lab_own(lab, sizeof(*mine));
+    gr_props props = {.receive = runner_receive};
+    gr_system_options options = {
+        .log = on_any_slow, .log_arg = lab, .log_level = GR_LOG_DEBUG, .slow_handler_ms = 20000};
+    gr_signal signal = {.kind = GR_SIGNAL_WATCH};
+
+    mine->lab = lab;
+    lab_reopen(lab, &options);
+    (void)sem_init(&mine->rung, 0, 0);
+    gr_alarm_init(&mine->alarm, lab->sys, ring, mine);
+    assert_int_equal(gr_process_open(lab->sys, &ops, mine, 0, &signal.from), GR_OK);
+    signal.to = lab_spawn_props(lab, &props, NULL);
+    assert_int_equal(gr_signal_send(lab->sys, &signal), GR_OK);
+    gr_send_stop(lab->sys, signal.to);
+    lab_wait(lab, "kept");
+    gr_alarm_fini(&mine->alarm);
+    lab_assert_notes(lab, "", "kept");
+    gr_process_close(lab->sys, signal.from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +255,7 @@ int main(void)
         LAB_THREADS(all_of_a_crowd_that_one_handler_makes_ready_run),
         LAB_ONE_WORKER(all_of_a_crowd_that_one_handler_makes_ready_run),
         LAB_THREADS(a_slow_handler_is_logged_with_its_message_type_and_then_its_actor),
+        LAB_THREADS(a_worker_that_has_handled_nothing_yet_is_not_taken_for_slow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
