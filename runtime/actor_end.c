@@ -42,23 +42,29 @@ static void drain_stash(gri_actor *actor)
     }
 }
 
+/* What else it was told: whoever watches it from here on is told of its end, no continuation runs any more. */
+static void drain_notes(gri_actor *actor)
+{
+    gri_note *note = NULL;
+
+    while ((note = gri_actor_next_note(actor)) != NULL) {
+        if (note->kind == GRI_NOTE_CONTINUE) {
+            gri_continuation_drop(note);
+        } else {
+            gri_watch_handle(actor, note);
+        }
+    }
+}
+
 void gri_actor_release_free(gri_actor *actor)
 {
     do {
-        gri_note *note = NULL;
-
         if (actor->status != GRI_FREE) { /* claimed anew, and somebody has moved in meanwhile */
             gri_actor_schedule(actor);
             return;
         }
         drain_mailbox(actor);
-        while ((note = gri_actor_next_note(actor)) != NULL) {
-            if (note->kind == GRI_NOTE_CONTINUE) {
-                gri_continuation_drop(note);
-            } else {
-                gri_watch_handle(actor, note);
-            }
-        }
+        drain_notes(actor);
         gri_mailbox_block(&actor->mailbox, false);
     } while (!gri_inbox_release(actor) ||
              (atomic_load_explicit(&actor->notes, memory_order_acquire) !=
@@ -263,6 +269,7 @@ static void finish_stop(gri_actor *actor)
         (void)atomic_fetch_add_explicit(&sys->stopped, 1, memory_order_relaxed); /* a count */
     }
     run_stopped_hook(actor, (gr_reason)actor->reason);
+    drain_notes(actor); /* who watched before it was asked to stop may still be among them */
     vacate(actor, (gr_reason)actor->reason);
     gri_actor_release_free(actor);
     if (parent != NULL) {

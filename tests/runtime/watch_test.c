@@ -462,6 +462,43 @@ static void r12_watchers_are_told_in_the_order_in_which_they_asked(void **state)
     }
 }
 
+static void reason_deliver(void *self, gr_pid to, gr_msg *msg)
+{
+    const gr_terminated *ended = gr_msg_read(msg, &gr_terminated_type);
+
+    (void)to;
+    lab_require(ended != NULL);
+    lab_note(self, "the reason is %d", (int)ended->reason);
+    (void)gr_msg_unref(msg);
+}
+
+static gr_pid late_watcher; /* of the next test: the hook has no room for it */
+
+/* The last that an actor does: somebody begins to watch it. */
+static void stopped_watched(gr_context *ctx, void *state, gr_reason reason)
+{
+    gr_signal signal = {.kind = GR_SIGNAL_WATCH, .to = gr_context_self(ctx), .from = late_watcher};
+
+    (void)state;
+    (void)reason;
+    lab_require(gr_signal_send(gr_context_system(ctx), &signal) == GR_OK);
+}
+
+static void r12_who_watches_one_that_is_about_to_end_is_told_why_it_ended(void **state)
+{
+    static const gr_process_ops ops = {GR_PROCESS_VERSION, "late", reason_deliver, NULL};
+    struct lab *lab = *state;
+    gr_props props = lab_probe_props(lab, "a");
+    char want[32];
+
+    assert_int_equal(gr_process_open(lab->sys, &ops, lab, 0, &late_watcher), GR_OK);
+    props.stopped = stopped_watched;
+    gr_send_stop(lab->sys, lab_spawn_props(lab, &props, NULL));
+    (void)snprintf(want, sizeof(want), "the reason is %d", (int)GR_REASON_STOPPED);
+    lab_wait(lab, want);
+    gr_process_close(lab->sys, late_watcher);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +506,7 @@ int main(void)
         LAB_BOTH(r12_the_message_names_the_pid),
         LAB_BOTH(r12_watching_a_dead_pid_tells_at_once),
         LAB_BOTH(r12_watching_nobody_is_an_error),
+        LAB_BOTH(r12_who_watches_one_that_is_about_to_end_is_told_why_it_ended),
         LAB_BOTH(r12_unwatch_stops_it),
         LAB_BOTH(r12_unwatch_holds_even_when_the_end_is_in_the_mailbox_already),
         LAB_BOTH(r12_a_watch_taken_back_can_be_set_again),
