@@ -74,7 +74,7 @@ void *gr_msg_payload(gr_msg *msg)
 
 const void *gr_msg_read(const gr_msg *msg, const gr_type *type)
 {
-    if (msg->type != type) {
+    if (msg == NULL || msg->type != type) {
         return NULL;
     }
     if (msg->extra != NULL && msg->extra->shared != NULL) {

@@ -54,6 +54,7 @@ static void a_message_is_read_by_its_type_only(void **state)
     assert_ptr_equal(gr_msg_type(msg), &lab_word_type);
     assert_ptr_equal(gr_msg_read(msg, &lab_word_type), gr_msg_payload(msg));
     assert_null(gr_msg_read(msg, &parcel_type));
+    assert_null(gr_msg_read(NULL, &lab_word_type));
     assert_true(gr_pid_is_null(gr_msg_sender(msg)));
     msg = gr_msg_unref(msg);
 }

@@ -86,10 +86,10 @@ GR_API GR_MUST_CHECK gr_err gr_msg_new_proto(const gr_type *type, const void *pr
 GR_API void *gr_msg_payload(gr_msg *msg);
 
 /**
- * The payload of a message of this type, or NULL when it is of another.
+ * The payload of a message of this type, or NULL when it is of another, or there is no message.
  *
  * Owns:    borrowed: lives as long as the message.
- * Errors:  NULL.
+ * Errors:  NULL; `msg` may be NULL.
  * Thread:  any.
  * Units:   none.
  */
