@@ -44,7 +44,8 @@ static void decide(decision *made, const gr_supervision *supervision)
     }
     made->directive = supervision->decide == NULL
                           ? GR_RESTART
-                          : supervision->decide(gri_actor_pid(made->failed), &failure->error);
+                          : supervision->decide(supervision->decide_arg,
+                                                gri_actor_pid(made->failed), &failure->error);
     if ((unsigned)made->directive > (unsigned)GR_ESCALATE ||
         (made->directive == GR_ESCALATE && system_decides)) {
         made->directive = GR_STOP; /* there is nobody above the system */

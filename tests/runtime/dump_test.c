@@ -137,8 +137,9 @@ static void a_dump_says_in_which_state_an_actor_is(void **state)
     future = gr_future_unref(future);
 }
 
-static gr_directive decide_by_text(gr_pid child, const gr_error *error)
+static gr_directive decide_by_text(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     return strcmp(error->text, "resume") == 0     ? GR_RESUME
            : strcmp(error->text, "escalate") == 0 ? GR_ESCALATE

@@ -116,14 +116,16 @@ static void r02_a_child_born_while_its_parent_restarts_is_gone_before_the_new_st
 /* ---- failures handed up, and siblings that fail by themselves */
 
 /* Errors whose text begins with 'u' go up; others are the parent's to resume. */
-static gr_directive decide_by_text(gr_pid child, const gr_error *error)
+static gr_directive decide_by_text(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     return error->text[0] == 'u' ? GR_ESCALATE : GR_RESUME;
 }
 
-static gr_directive decide_resume(gr_pid child, const gr_error *error)
+static gr_directive decide_resume(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_RESUME;

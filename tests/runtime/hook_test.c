@@ -266,8 +266,9 @@ static gr_err act_wait(gr_context *ctx, struct lab *lab, void *arg)
     return GR_OK;
 }
 
-static gr_directive decide_resume(gr_pid child, const gr_error *error)
+static gr_directive decide_resume(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_RESUME;
@@ -296,8 +297,9 @@ static void a_wait_outlives_the_failure_of_another_handler_that_is_resumed(void 
     future = gr_future_unref(future);
 }
 
-static gr_directive decide_escalate(gr_pid child, const gr_error *error)
+static gr_directive decide_escalate(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_ESCALATE;

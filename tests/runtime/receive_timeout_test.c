@@ -190,8 +190,9 @@ static gr_err act_resumed(gr_context *ctx, struct lab *lab, void *arg)
     gr_panic(ctx, GR_EFAILED, "but it goes on");
 }
 
-static gr_directive resume_it(gr_pid child, const gr_error *error)
+static gr_directive resume_it(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_RESUME;

@@ -343,8 +343,9 @@ static void r26_a_successor_has_the_keys_of_who_had_its_place(void **state)
     assert_true(gr_pid_equal(owner_of_1(lab, router), after[place]));
 }
 
-static gr_directive escalate(gr_pid child, const gr_error *error)
+static gr_directive escalate(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_ESCALATE;

@@ -7,29 +7,33 @@
 
 enum { CHILDREN = 4 };
 
-static gr_directive decide_resume(gr_pid child, const gr_error *error)
+static gr_directive decide_resume(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_RESUME;
 }
 
-static gr_directive decide_stop(gr_pid child, const gr_error *error)
+static gr_directive decide_stop(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_STOP;
 }
 
-static gr_directive decide_escalate(gr_pid child, const gr_error *error)
+static gr_directive decide_escalate(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_ESCALATE;
 }
 
-static gr_directive decide_nonsense(gr_pid child, const gr_error *error)
+static gr_directive decide_nonsense(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return (gr_directive)17;
@@ -448,6 +452,47 @@ static void r08_an_answer_that_is_no_directive_stops(void **state)
     assert_int_equal(lab_decision_at(lab, 0).directive, GR_STOP);
 }
 
+/* Stops whoever fails with the number that it has been given, and escalates the rest. */
+static gr_directive decide_by_arg(void *arg, gr_pid child, const gr_error *error)
+{
+    const int *number = arg;
+
+    (void)child;
+    return error->code == (gr_err)(GR_EAPP + *number) ? GR_STOP : GR_ESCALATE;
+}
+
+static gr_err act_fail_with(gr_context *ctx, struct lab *lab, void *arg)
+{
+    const int *number = arg;
+
+    (void)ctx;
+    (void)lab;
+    return gr_fatal((gr_err)(GR_EAPP + *number), "number %d", *number);
+}
+
+static void r08_a_decider_has_an_arg_of_its_own(void **state)
+{
+    struct lab *lab = *state;
+    int numbers[] = {1, 2, 3};
+    gr_system_options options = {.root = {.decide = decide_by_arg, .decide_arg = &numbers[0]}};
+    gr_supervision guardian = {.decide = decide_by_arg, .decide_arg = &numbers[1]};
+    static const size_t decisions[] = {3, 2, 1}; /* how far each failure goes */
+
+    lab_reopen(lab, &options);
+    for (int i = 0; i < 3; i++) {
+        gr_props props = lab_probe_props(lab, "p");
+        gr_pid child = gr_pid_null();
+        size_t before = lab_decisions(lab);
+
+        props.guardian = &guardian;
+        props.supervision = (gr_supervision){.decide = decide_by_arg, .decide_arg = &numbers[2]};
+        child = lab_spawn_child(lab, lab_spawn_props(lab, &props, NULL), "c");
+        lab_do(lab, child, act_fail_with, &numbers[i]);
+        LAB_EVENTUALLY(lab, lab_decisions(lab) == before + decisions[i]);
+        assert_int_equal(lab_decision_at(lab, lab_decisions(lab) - 1).directive, GR_STOP);
+    }
+}
+
 /* ---- r11 */
 
 static void r11_each_sibling_that_is_concerned_has_an_event(void **state)
@@ -510,6 +555,7 @@ int main(void)
         LAB_BOTH(r08_a_child_has_its_parent_and_no_guardian),
         LAB_BOTH(r08_a_system_that_escalates_stops_the_actor),
         LAB_BOTH(r08_an_answer_that_is_no_directive_stops),
+        LAB_BOTH(r08_a_decider_has_an_arg_of_its_own),
         LAB_BOTH(r11_each_sibling_that_is_concerned_has_an_event),
         LAB_BOTH(r11_an_event_of_one_child_names_its_strategy),
     };

@@ -75,29 +75,33 @@ static gr_pid parent_with(struct lab *lab, const char *name, gr_supervision supe
     return lab_spawn_props(lab, &props, name);
 }
 
-static gr_directive decide_resume(gr_pid child, const gr_error *error)
+static gr_directive decide_resume(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_RESUME;
 }
 
-static gr_directive decide_stop(gr_pid child, const gr_error *error)
+static gr_directive decide_stop(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_STOP;
 }
 
-static gr_directive decide_escalate(gr_pid child, const gr_error *error)
+static gr_directive decide_escalate(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     (void)error;
     return GR_ESCALATE;
 }
 
-static gr_directive decide_by_error(gr_pid child, const gr_error *error)
+static gr_directive decide_by_error(void *arg, gr_pid child, const gr_error *error)
 {
+    (void)arg;
     (void)child;
     lab_require(error->code == GR_EFAILED);
     return strstr(error->text, "-2") != NULL ? GR_STOP : GR_RESUME;

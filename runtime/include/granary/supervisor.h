@@ -29,9 +29,9 @@ typedef enum gr_strategy {
                            and not for the system */
 } gr_strategy;
 
-/** Decides by the error; NULL in gr_supervision means always GR_RESTART. Runs in the parent's turn, or in that of an actor
- * without a parent; an answer that is no directive means GR_STOP. */
-typedef gr_directive (*gr_decide_fn)(gr_pid child, const gr_error *error);
+/** Decides by the error; NULL in gr_supervision means always GR_RESTART. `arg` is the decide_arg that stands beside it. Runs in
+ * the parent's turn, or in that of an actor without a parent; an answer that is no directive means GR_STOP. */
+typedef gr_directive (*gr_decide_fn)(void *arg, gr_pid child, const gr_error *error);
 
 enum {
     GR_RESTARTS_DEFAULT = 10,
@@ -65,6 +65,8 @@ typedef struct gr_backoff {
  */
 typedef struct gr_supervision {
     gr_decide_fn decide;
+    /* Handed to `decide`, perhaps by several turns at once; outlives whom it decides about. */
+    void *decide_arg;
     gr_strategy strategy;
     int restarts;      /* in the window, up to GR_RESTARTS_MAX; 0 = GR_RESTARTS_DEFAULT,
                      GR_RESTARTS_NEVER = stop at the first, GR_RESTARTS_UNLIMITED = always again */
