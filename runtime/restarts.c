@@ -148,22 +148,22 @@ static int64_t spread(const gr_backoff *backoff, int64_t delay_ms, gr_system *sy
     return low_ms + (int64_t)(gr_system_random(sys) % ((uint64_t)width_ms + 1));
 }
 
-/* When the next restart is due. */
-static int64_t back_off(gri_restarts *restarts, const gr_backoff *backoff, gr_system *sys)
+/* The delay before the next restart, and when that is due. */
+static void back_off(gri_restarts *restarts, const gr_backoff *backoff, gr_system *sys)
 {
     int64_t now_ms = gr_system_now(sys);
     int64_t quiet_ms = backoff->quiet_ms == 0 ? max_ms_of(backoff) : backoff->quiet_ms;
     int64_t delay_ms = 0;
 
-    if (backoff->min_ms == 0) {
-        return now_ms;
+    if (backoff->min_ms != 0) {
+        if (restarts->base_ms != 0 && now_ms - restarts->due_ms >= quiet_ms) {
+            restarts->base_ms = 0;
+        }
+        restarts->base_ms = grown(backoff, restarts->base_ms);
+        delay_ms = spread(backoff, (int64_t)restarts->base_ms, sys);
     }
-    if (restarts->delay_ms != 0 && now_ms - restarts->due_ms >= quiet_ms) {
-        restarts->delay_ms = 0;
-    }
-    restarts->delay_ms = grown(backoff, restarts->delay_ms);
-    delay_ms = spread(backoff, (int64_t)restarts->delay_ms, sys);
-    return delay_ms > INT64_MAX - 1 - now_ms ? INT64_MAX - 1 : now_ms + delay_ms;
+    restarts->delay_ms = delay_ms;
+    restarts->due_ms = delay_ms > INT64_MAX - 1 - now_ms ? INT64_MAX - 1 : now_ms + delay_ms;
 }
 
 bool gri_restarts_take(gri_restarts *restarts, const gr_supervision *supervision, gr_system *sys)
@@ -172,7 +172,7 @@ bool gri_restarts_take(gri_restarts *restarts, const gr_supervision *supervision
         !count(restarts, supervision, gr_system_now(sys))) {
         return false;
     }
-    restarts->due_ms = back_off(restarts, &supervision->backoff, sys);
+    back_off(restarts, &supervision->backoff, sys);
     return true;
 }
 

@@ -10,9 +10,10 @@
 
 /* The restarts of one actor, or of all children of one, in the turns of whoever decides about them. */
 typedef struct gri_restarts {
-    int64_t due_ms;  /* of the latest one */
-    double delay_ms; /* of the latest one, before chance made it longer; 0: none yet */
-    int64_t *at_ms;  /* when the latest ones were decided, a ring */
+    int64_t due_ms;   /* of the latest one */
+    int64_t delay_ms; /* before the latest one */
+    double base_ms;   /* that before chance made it longer; 0: none yet */
+    int64_t *at_ms;   /* when the latest ones were decided, a ring */
     int count, next, room;
 } gri_restarts;
 

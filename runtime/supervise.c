@@ -21,7 +21,8 @@ typedef struct decision {
     gri_group *group; /* NULL: it concerns nobody else */
     gr_strategy strategy;
     gr_directive directive;
-    int64_t due_ms; /* of a restart */
+    int64_t due_ms; /* of a restart, and how long that is from when it was decided */
+    int64_t delay_ms;
     gr_error error;
 } decision;
 
@@ -57,6 +58,7 @@ static void decide(decision *made, const gr_supervision *supervision)
 
         if (gri_restarts_take(restarts, supervision, made->sys)) {
             made->due_ms = restarts->due_ms;
+            made->delay_ms = restarts->delay_ms;
         } else {
             made->directive = GR_STOP;
         }
@@ -64,13 +66,6 @@ static void decide(decision *made, const gr_supervision *supervision)
 }
 
 /* ---- telling ------------------------------------------------------------------------------------------------------- */
-
-static int64_t delay_of(const decision *made)
-{
-    int64_t now_ms = gr_system_now(made->sys);
-
-    return made->directive == GR_RESTART && made->due_ms > now_ms ? made->due_ms - now_ms : 0;
-}
 
 static void log_decision(const decision *made)
 {
@@ -84,8 +79,8 @@ static void log_decision(const decision *made)
     bool all =
         made->group != NULL && made->directive != GR_RESUME && made->directive != GR_ESCALATE;
 
-    if (delay_of(made) > 0) {
-        (void)snprintf(delay, sizeof(delay), " in %lld ms", (long long)delay_of(made));
+    if (made->delay_ms > 0) {
+        (void)snprintf(delay, sizeof(delay), " in %lld ms", (long long)made->delay_ms);
     }
     gri_actor_describe(made->failed, who);
     gr_system_log(made->sys, GR_LOG_WARN, "GR-ACTOR-FAILED",
@@ -120,7 +115,7 @@ static void publish(const decision *made, gr_pid child)
                                       .error = made->error,
                                       .failed = gri_actor_pid(made->failed),
                                       .strategy = made->strategy,
-                                      .delay_ms = delay_of(made)};
+                                      .delay_ms = made->delay_ms};
 
         gr_publish(made->sys, &gr_supervision_event_type, &event);
     }
@@ -205,6 +200,7 @@ static bool is_covered(decision *made)
     made->strategy = GR_ALL_FOR_ONE;
     made->directive = group->directive;
     made->due_ms = group->restarts.due_ms;
+    made->delay_ms = made->directive == GR_RESTART ? group->restarts.delay_ms : 0;
     return true;
 }
 

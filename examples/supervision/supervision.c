@@ -119,8 +119,8 @@ static void on_decision(void *arg, const gr_type *type, const void *event)
     (void)arg;
     (void)type;
     printf("event: %s", words[made->directive]);
-    if (made->delay_ms > 0) { /* what is left of it by now: a millisecond may have gone by */
-        printf(" in %d ms", (int)(made->delay_ms + 50) / 100 * 100);
+    if (made->delay_ms > 0) {
+        printf(" in %d ms", (int)made->delay_ms);
     }
     printf(", because %s failed: %s\n", whose, made->error.text);
 }

@@ -42,7 +42,7 @@ typedef struct gr_supervision_event {
     gr_error error;
     gr_pid failed; /* whose failure it was: `child`, or a sibling of it */
     gr_strategy strategy;
-    int64_t delay_ms; /* before the restart */
+    int64_t delay_ms; /* before the restart, from when it was decided; 0 with any other directive */
 } gr_supervision_event;
 
 GR_API extern const gr_type gr_dead_letter_type;
