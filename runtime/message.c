@@ -30,16 +30,24 @@ static size_t aligned(size_t bytes)
 
 gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes)
 {
+    enum { SMALL = GRI_POOL_SMALLEST - sizeof(gr_msg) };
     size_t payload = aligned(type->bytes);
     gr_msg *msg = NULL;
 
-    if (room_bytes > GRI_MSG_BYTES_MAX - sizeof(*msg) ||
-        payload > GRI_MSG_BYTES_MAX - sizeof(*msg) - room_bytes) {
+    if (payload <= SMALL && room_bytes <= SMALL - payload) {
+        msg = (gr_msg *)gri_pool_take_smallest();
+    } else if (room_bytes > GRI_MSG_BYTES_MAX - sizeof(*msg) ||
+               payload > GRI_MSG_BYTES_MAX - sizeof(*msg) - room_bytes) {
         return NULL;
     }
-    msg = (gr_msg *)gri_pool_alloc(sizeof(*msg) + payload + room_bytes);
-    if (msg == NULL) {
-        return NULL;
+    if (__builtin_expect(msg != NULL, 1)) {
+        memset(msg + 1, 0, SMALL); /* all of it, since that is faster than a loop */
+    } else {
+        msg = (gr_msg *)gri_pool_alloc(sizeof(*msg) + payload + room_bytes);
+        if (msg == NULL) {
+            return NULL;
+        }
+        memset(msg + 1, 0, payload);
     }
     msg->block.next = NULL;
     msg->block.tag = 0;
@@ -50,7 +58,6 @@ gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes)
     msg->used = (uint32_t)(sizeof(*msg) + payload) & GRI_MSG_BYTES_MAX;
     msg->quiet = 0;
     msg->request = 0;
-    memset(msg + 1, 0, payload);
     return msg;
 }
 
@@ -199,9 +206,9 @@ gr_msg *gr_msg_ref(const gr_msg *msg)
     return held;
 }
 
-static void free_message(gr_msg *msg, bool drop)
+static void free_with_extra(gr_msg *msg, bool drop)
 {
-    gri_msg_extra extra = msg->extra == NULL ? (gri_msg_extra){0} : *msg->extra;
+    gri_msg_extra extra = *msg->extra;
     const gr_msg *holder = extra.headers == NULL ? NULL : gri_headers_holder(msg);
     chunk *next = NULL;
 
@@ -219,6 +226,18 @@ static void free_message(gr_msg *msg, bool drop)
     if (extra.origin != NULL) {
         extra.origin->released(extra.origin, extra.origin_bytes);
     }
+}
+
+static inline void free_message(gr_msg *msg, bool drop)
+{
+    if (__builtin_expect(msg->extra != NULL, 0)) {
+        free_with_extra(msg, drop);
+        return;
+    }
+    if (drop && msg->type->drop != NULL) {
+        msg->type->drop(msg + 1);
+    }
+    gri_pool_free(&msg->block);
 }
 
 gr_msg *gr_msg_unref(const gr_msg *take_msg)
@@ -269,12 +288,6 @@ gr_msg *gri_msg_for_queue(gr_msg *msg)
         (void)gr_msg_unref(msg);
     }
     return envelope;
-}
-
-bool gri_msg_own(gr_msg **msg)
-{
-    *msg = gri_msg_for_queue(*msg);
-    return *msg != NULL;
 }
 
 gr_msg *gr_msg_new_error(gr_err code, const char *text)

@@ -57,7 +57,14 @@ const gr_msg *gri_headers_holder(const gr_msg *msg);
 gr_msg *gri_msg_for_queue(gr_msg *take_msg);
 
 /* Makes *msg an envelope that nobody else holds; false when out of memory, and then the message is gone. */
-bool gri_msg_own(gr_msg **msg);
+static inline bool gri_msg_own(gr_msg **msg)
+{
+    /* Acquire: the only holder sees all that former holders did. */
+    if (__builtin_expect(atomic_load_explicit(&(*msg)->refs, memory_order_acquire) != 1, 0)) {
+        *msg = gri_msg_for_queue(*msg);
+    }
+    return *msg != NULL;
+}
 
 /* What runs in order in the mailbox but is no user's message. */
 extern const gr_type gri_poison_type;

@@ -11,10 +11,7 @@
 #include "pool.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
-
-#include <gri/mem.h>
 
 /* GRI_POOL_ALWAYS asks for pools there, too, so that they can be tested. */
 #if defined(GRI_POOL_ALWAYS)
@@ -30,32 +27,16 @@
 #define POOLED 1
 #endif
 
-enum { CLASSES = 6, CLASS_MASK = 63, SMALLEST = 128, SLAB_BYTES = 64 * 1024, RETURN_BATCH = 64 };
+enum { SLAB_BYTES = 64 * 1024, RETURN_BATCH = 64 };
 
-/* Blocks of one class on their way home to one cache. */
-typedef struct returning {
-    struct gri_pool_cache *to;
-    gri_block *first, *last;
-    uint32_t count;
-} returning;
-
-typedef struct gri_pool_cache {
-    /* Only the owning thread. */
-    gri_block *free[CLASSES];
-    returning outgoing[CLASSES];
-    struct gri_pool_cache *next_orphan; /* lock */
-    void *slabs;                        /* all of this cache's memory, linked by the first word */
-    /* Any thread that frees: its own cache line. */
-    _Alignas(64) _Atomic(gri_block *) returned[CLASSES];
-} gri_pool_cache;
+GRI_THREAD_LOCAL gri_pool_cache *gri_pool_mine;
 
 static pthread_mutex_t orphans_lock = PTHREAD_MUTEX_INITIALIZER;
 static gri_pool_cache *orphans; /* lock */
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
-static _Thread_local gri_pool_cache *mine;
 
-static void send_home(returning *out, uint32_t size_class)
+static void send_home(gri_pool_returning *out, uint32_t size_class)
 {
     gri_block *old = NULL;
 
@@ -70,15 +51,15 @@ static void send_home(returning *out, uint32_t size_class)
     } while (!atomic_compare_exchange_weak_explicit(&out->to->returned[size_class], &old,
                                                     out->first, memory_order_release,
                                                     memory_order_relaxed));
-    *out = (returning){0};
+    *out = (gri_pool_returning){0};
 }
 
 void gri_pool_flush(void)
 {
     uint32_t i = 0;
 
-    for (i = 0; mine != NULL && i < CLASSES; i++) {
-        send_home(&mine->outgoing[i], i);
+    for (i = 0; gri_pool_mine != NULL && i < GRI_POOL_CLASSES; i++) {
+        send_home(&gri_pool_mine->outgoing[i], i);
     }
 }
 
@@ -86,9 +67,9 @@ static void orphan(void *cache)
 {
     gri_pool_cache *mourned = cache;
 
-    mine = mourned;
+    gri_pool_mine = mourned;
     gri_pool_flush();
-    mine = NULL;
+    gri_pool_mine = NULL;
     (void)pthread_mutex_lock(&orphans_lock);
     mourned->next_orphan = orphans;
     orphans = mourned;
@@ -102,7 +83,7 @@ static void make_key(void)
 
 static gri_pool_cache *cache_of_thread(void)
 {
-    gri_pool_cache *cache = mine;
+    gri_pool_cache *cache = gri_pool_mine;
 
     if (__builtin_expect(cache != NULL, 1)) {
         return cache;
@@ -121,7 +102,7 @@ static gri_pool_cache *cache_of_thread(void)
         }
         memset(cache, 0, sizeof(*cache));
     }
-    mine = cache;
+    gri_pool_mine = cache;
     (void)pthread_setspecific(key, cache);
     return cache;
 }
@@ -129,7 +110,7 @@ static gri_pool_cache *cache_of_thread(void)
 /* Carves a new slab into free blocks of a class. */
 static gri_block *refill(gri_pool_cache *cache, uint32_t size_class)
 {
-    size_t bytes = (size_t)SMALLEST << size_class;
+    size_t bytes = (size_t)GRI_POOL_SMALLEST << size_class;
     char *slab = NULL;
     size_t at = 0;
     gri_block *block = NULL;
@@ -175,13 +156,13 @@ gri_block *gri_pool_alloc(size_t bytes)
     gri_pool_cache *cache = NULL;
     gri_block *block = NULL;
 
-    if (!POOLED || bytes > (size_t)SMALLEST << (CLASSES - 1)) {
+    if (!POOLED || bytes > (size_t)GRI_POOL_SMALLEST << (GRI_POOL_CLASSES - 1)) {
         return from_heap(bytes);
     }
     if (!gri_mem_allowed()) {
         return NULL;
     }
-    if (bytes > SMALLEST) {
+    if (bytes > GRI_POOL_SMALLEST) {
         size_class = 25 - (uint32_t)__builtin_clz((uint32_t)bytes - 1); /* 129..256 is class 1 */
     }
     cache = cache_of_thread();
@@ -199,25 +180,20 @@ gri_block *gri_pool_alloc(size_t bytes)
     return block;
 }
 
-void gri_pool_free(gri_block *block)
+void gri_pool_free_elsewhere(gri_block *block)
 {
     gri_pool_cache *cache = NULL;
-    gri_pool_cache *home = (gri_pool_cache *)(block->home & ~(uintptr_t)CLASS_MASK);
-    uint32_t size_class = (uint32_t)(block->home & CLASS_MASK);
-    returning *out = NULL;
+    gri_pool_cache *home = (gri_pool_cache *)(block->home & ~(uintptr_t)GRI_POOL_CLASS_MASK);
+    uint32_t size_class = (uint32_t)(block->home & GRI_POOL_CLASS_MASK);
+    gri_pool_returning *out = NULL;
 
     if (home == NULL) {
         gri_free(block);
         return;
     }
     cache = cache_of_thread();
-    if (cache == home) {
-        block->next = cache->free[size_class];
-        cache->free[size_class] = block;
-        return;
-    }
     if (cache == NULL) { /* no memory for a cache of this thread: send the one block home */
-        returning alone = {home, block, block, 1};
+        gri_pool_returning alone = {home, block, block, 1};
 
         send_home(&alone, size_class);
         return;
@@ -225,7 +201,7 @@ void gri_pool_free(gri_block *block)
     out = &cache->outgoing[size_class];
     if (out->to != home) {
         send_home(out, size_class);
-        *out = (returning){.to = home, .last = block};
+        *out = (gri_pool_returning){.to = home, .last = block};
     }
     block->next = out->first;
     out->first = block;

@@ -270,7 +270,7 @@ typedef struct gri_thread {
     struct gri_event_round *rounds; /* outside of fibers */
 } gri_thread;
 
-extern _Thread_local gri_thread gri_this_thread;
+extern GRI_THREAD_LOCAL gri_thread gri_this_thread;
 
 /* The handler that runs in this thread now, or NULL. */
 static inline gr_context *gri_context_now(void)

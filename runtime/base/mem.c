@@ -13,11 +13,12 @@
 #include <string.h>
 
 static _Atomic uint64_t counted;
-static _Atomic uint64_t failing; /* the number of the allocation that fails; 0: none */
+_Atomic uint64_t gri_mem_failing; /* the number of the allocation that fails; 0: none */
 
 bool gri_mem_allowed(void)
 {
-    uint64_t nth = atomic_load_explicit(&failing, memory_order_relaxed); /* publishes nothing */
+    uint64_t nth =
+        atomic_load_explicit(&gri_mem_failing, memory_order_relaxed); /* publishes nothing */
 
     if (__builtin_expect(nth == 0, 1)) {
         return true;
@@ -29,7 +30,7 @@ bool gri_mem_allowed(void)
 void gri_mem_fail_nth(uint64_t nth)
 {
     atomic_store_explicit(&counted, 0, memory_order_relaxed); /* tests arm it before they start */
-    atomic_store_explicit(&failing, nth, memory_order_relaxed);
+    atomic_store_explicit(&gri_mem_failing, nth, memory_order_relaxed);
 }
 
 uint64_t gri_mem_count(void)

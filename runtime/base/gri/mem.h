@@ -8,6 +8,7 @@
 #define GRI_MEM_H
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,14 @@ char *gri_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Whether an allocation may succeed now: for allocators with memory of their own. Counts as one. */
 bool gri_mem_allowed(void);
+
+/* Whether allocations are counted at present, so that one of them can fail; else gri_mem_allowed() is true. */
+extern _Atomic uint64_t gri_mem_failing;
+static inline bool gri_mem_is_counted(void)
+{
+    return atomic_load_explicit(&gri_mem_failing, memory_order_relaxed) !=
+           0; /* publishes nothing */
+}
 
 /* Makes the nth allocation of this process from now on fail (1: the next), once; 0 switches it off.
  * For tests. */
