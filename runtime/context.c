@@ -14,21 +14,25 @@
 enum { OWED_MAX = 4096 };
 
 /* A context becomes that of the running fiber, and goes again. */
-static void enter(gr_context *context, gri_actor *actor, const gr_msg *msg)
+static inline void enter(gr_context *context, gri_actor *actor, const gr_msg *msg, jmp_buf *panic)
 {
     gri_worker *worker = gri_this_thread.worker;
+    gri_fiber *fiber = worker == NULL ? NULL : worker->fiber;
 
-    *context = (gr_context){
-        .actor = actor, .msg = msg, .outer = gri_context_now(), .rounds = *gri_event_rounds()};
-    if (worker != NULL && worker->fiber != NULL) {
-        worker->fiber->context = context;
-        /* Relaxed, both: for the monitor, which reads them late. */
-        atomic_store_explicit(&worker->running_type, msg == NULL ? NULL : msg->type,
-                              memory_order_relaxed);
-        atomic_store_explicit(&worker->turns,
-                              atomic_load_explicit(&worker->turns, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
+    *context = (gr_context){.actor = actor, .msg = msg, .panic = panic};
+    if (__builtin_expect(fiber == NULL, 0)) {
+        context->rounds = gri_this_thread.rounds;
+        return;
     }
+    context->outer = fiber->context;
+    context->rounds = fiber->rounds;
+    fiber->context = context;
+    /* Relaxed, both: for the monitor, which reads them late. */
+    atomic_store_explicit(&worker->running_type, msg == NULL ? NULL : msg->type,
+                          memory_order_relaxed);
+    atomic_store_explicit(&worker->turns,
+                          atomic_load_explicit(&worker->turns, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 static void free_chunks(gr_context *context)
@@ -41,14 +45,16 @@ static void free_chunks(gr_context *context)
     }
 }
 
-static void leave(gr_context *context)
+static inline void leave(gr_context *context)
 {
     gri_worker *worker = gri_this_thread.worker;
 
-    if (worker != NULL && worker->fiber != NULL) {
+    if (__builtin_expect(worker != NULL && worker->fiber != NULL, 1)) {
         worker->fiber->context = context->outer;
     }
-    free_chunks(context);
+    if (__builtin_expect(context->chunks != NULL, 0)) {
+        free_chunks(context);
+    }
 }
 
 void gri_context_drop(gr_context *context)
@@ -79,8 +85,7 @@ gr_err gri_context_run_started(gri_actor *actor)
     jmp_buf panic;
     volatile gr_err err = GR_OK;
 
-    enter(&context, actor, NULL);
-    context.panic = &panic;
+    enter(&context, actor, NULL, &panic);
     if (_setjmp(panic) == 0) {
         err = (actor->around & GRI_AROUND_STARTED) != 0 ? gri_middleware_started(&context) : GR_OK;
         if (err == GR_OK && actor->props.started != NULL) {
@@ -98,8 +103,7 @@ void gri_context_run_stopped(gri_actor *actor, gr_reason reason)
     gr_context context;
     jmp_buf panic;
 
-    enter(&context, actor, NULL);
-    context.panic = &panic;
+    enter(&context, actor, NULL, &panic);
     if (_setjmp(panic) == 0) {
         actor->props.stopped(&context, actor->state, reason);
     } else {
@@ -205,9 +209,8 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
     jmp_buf panic;
     volatile gr_err err = GR_OK;
 
-    enter(&context, actor, msg);
-    context.panic = &panic;
-    if (actor->base.sys->stepped != NULL) {
+    enter(&context, actor, msg, &panic);
+    if (__builtin_expect(actor->base.sys->stepped != NULL, 0)) {
         gri_stepped_handled(actor->base.sys, actor, msg);
     }
     if (_setjmp(panic) == 0) {
@@ -223,7 +226,7 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
         return;
     }
     leave(&context);
-    if (msg->request && !context.responded) {
+    if (__builtin_expect(msg->request && !context.responded, 0)) {
         remember_owed(actor, msg->sender);
     }
     (void)gr_msg_unref(msg);
@@ -236,8 +239,7 @@ void gri_context_run_then(gri_actor *actor, const gr_msg *msg, gr_then_fn fn, vo
     jmp_buf panic;
     volatile gr_err err = GR_OK;
 
-    enter(&context, actor, msg);
-    context.panic = &panic;
+    enter(&context, actor, msg, &panic);
     if (actor->base.sys->stepped != NULL && msg != NULL) {
         gri_stepped_handled(actor->base.sys, actor, msg);
     }
@@ -297,7 +299,7 @@ gr_err gr_spawn_child(gr_context *ctx, const gr_props *props, const char *name, 
 }
 
 /* Sends from a handler; NULL: the message could not be made. */
-static gr_err send_from(gr_context *ctx, gr_pid to, gr_msg *msg)
+static inline gr_err send_from(gr_context *ctx, gr_pid to, gr_msg *msg)
 {
     if (__builtin_expect((ctx->actor->around & GRI_AROUND_SEND) == 0, 1) || msg == NULL ||
         !gri_msg_own(&msg)) { /* an envelope that middleware may write on */
@@ -308,8 +310,8 @@ static gr_err send_from(gr_context *ctx, gr_pid to, gr_msg *msg)
 
 gr_err gr_context_send(gr_context *ctx, gr_pid to, gr_msg *msg)
 {
-    if (msg != NULL && gri_msg_own(&msg)) {
-        gr_msg_set_sender(msg, gr_context_self(ctx));
+    if (__builtin_expect(msg != NULL && gri_msg_own(&msg), 1)) {
+        msg->sender = gri_actor_pid(ctx->actor);
     }
     return send_from(ctx, to, msg);
 }

@@ -20,12 +20,13 @@
 
 #include "message_internal.h"
 
-#define GRI_MAILBOX_SCHEDULED     ((uint64_t)1)
-#define GRI_MAILBOX_BLOCKED       ((uint64_t)2)
-#define GRI_MAILBOX_ONE           ((uint64_t)4)
-#define GRI_MAILBOX_COUNT_MAX     ((uint64_t)0xfffff)
-#define GRI_MAILBOX_POINTER_SHIFT 22
-#define GRI_MAILBOX_TAKING        ((uint32_t)1 << 31)
+#define GRI_MAILBOX_SCHEDULED  ((uint64_t)1)
+#define GRI_MAILBOX_BLOCKED    ((uint64_t)2)
+#define GRI_MAILBOX_ONE        ((uint64_t)4)
+#define GRI_MAILBOX_COUNT_MAX  ((uint64_t)0xfffff)
+#define GRI_MAILBOX_POINTER_UP 16 /* its lowest six bits are 0, and make room for flags and count */
+#define GRI_MAILBOX_BELOW      (((uint64_t)1 << 22) - 1)
+#define GRI_MAILBOX_TAKING     ((uint32_t)1 << 31)
 
 typedef struct gri_mailbox {
     /* Written by any sender. */
@@ -42,7 +43,7 @@ typedef enum gri_push { GRI_PUSHED, GRI_PUSHED_MUST_SCHEDULE, GRI_PUSH_FULL } gr
 
 static inline gr_msg *gri_mailbox_newest(uint64_t word)
 {
-    return (gr_msg *)(uintptr_t)(word >> GRI_MAILBOX_POINTER_SHIFT << 6);
+    return (gr_msg *)(uintptr_t)(word >> GRI_MAILBOX_POINTER_UP & ~(uint64_t)63);
 }
 
 static inline uint64_t gri_mailbox_count(uint64_t word)
@@ -132,20 +133,15 @@ static inline gri_push gri_mailbox_push(gri_mailbox *box, gr_msg *msg, uint32_t 
     uint64_t fresh = 0;
 
     do {
-        uint64_t count = gri_mailbox_count(old);
-
-        if (__builtin_expect(count >= limit, 0)) {
-            if (gri_mailbox_is_full(box, &old, limit)) {
-                return GRI_PUSH_FULL;
-            }
-            count = gri_mailbox_count(old);
+        if (__builtin_expect(gri_mailbox_count(old) >= limit, 0) &&
+            gri_mailbox_is_full(box, &old, limit)) {
+            return GRI_PUSH_FULL;
         }
         msg->block.next = (gri_block *)gri_mailbox_newest(old);
-        fresh = (uint64_t)(uintptr_t)msg >> 6 << GRI_MAILBOX_POINTER_SHIFT |
-                (count < GRI_MAILBOX_COUNT_MAX ? count + 1 : count) << 2 |
-                (old & GRI_MAILBOX_BLOCKED) |
-                ((old & GRI_MAILBOX_BLOCKED) != 0 ? old & GRI_MAILBOX_SCHEDULED
-                                                  : GRI_MAILBOX_SCHEDULED);
+        fresh = old & GRI_MAILBOX_BELOW;
+        fresh += fresh < GRI_MAILBOX_COUNT_MAX * GRI_MAILBOX_ONE ? GRI_MAILBOX_ONE : 0;
+        fresh |= (old & GRI_MAILBOX_BLOCKED) != 0 ? 0 : GRI_MAILBOX_SCHEDULED;
+        fresh |= (uint64_t)(uintptr_t)msg << GRI_MAILBOX_POINTER_UP;
         /* Release: publishes the message to the worker, which takes with acquire. Acquire: who gets to schedule an actor sees what its last run left. */
     } while (!atomic_compare_exchange_weak_explicit(&box->word, &old, fresh, memory_order_acq_rel,
                                                     memory_order_relaxed));

@@ -75,12 +75,15 @@ static inline uint32_t limit_of(const gri_actor *actor, reach how_far)
                : gri_mailbox_patient_limit(&actor->mailbox);
 }
 
-static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, reach how_far)
+static inline gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg,
+                                   reach how_far)
 {
     gri_push pushed = GRI_PUSHED;
 
     /* Acquire: a pid found alive finds the actor as its start left it. */
-    if (atomic_load_explicit(&actor->base.generation, memory_order_acquire) != to.generation) {
+    if (__builtin_expect(atomic_load_explicit(&actor->base.generation, memory_order_acquire) !=
+                             to.generation,
+                         0)) {
         return is_dead(sys, to, msg);
     }
     msg->block.tag = to.generation;
@@ -94,20 +97,26 @@ static gr_err send_to_actor(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg 
     return GR_OK;
 }
 
+/* To what is no actor. */
+static gr_err offer_other(gr_system *sys, gri_process *process, gr_pid to, gr_msg *msg)
+{
+    if (process == NULL) {
+        return is_dead(sys, to, msg);
+    }
+    if (process->kind == GRI_CUSTOM) {
+        return gri_custom_deliver(process, to, msg);
+    }
+    gri_future_deliver(process, to, msg);
+    return GR_OK;
+}
+
 /* As gr_send() to a pid of this system; with GR_EFULL, and with nothing else, the message stays the caller's. */
-static gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, reach how_far)
+static inline gr_err offer_local(gr_system *sys, gr_pid to, gr_msg **msg, reach how_far)
 {
     gri_process *process = gri_process_at(&sys->table, to.slot);
 
-    if (process == NULL) {
-        return is_dead(sys, to, *msg);
-    }
-    if (process->kind == GRI_FUTURE) {
-        gri_future_deliver(process, to, *msg);
-        return GR_OK;
-    }
-    if (process->kind == GRI_CUSTOM) {
-        return gri_custom_deliver(process, to, *msg);
+    if (__builtin_expect(process == NULL || process->kind != GRI_ACTOR, 0)) {
+        return offer_other(sys, process, to, *msg);
     }
     if (!gri_msg_own(msg)) {
         return GRI_FAIL(GR_ENOMEM, "an envelope");
@@ -150,28 +159,30 @@ gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *msg, bool force)
 
 gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *msg)
 {
+    gr_err err = GR_OK;
+
     if (__builtin_expect(msg == NULL, 0)) {
         return GRI_FAIL(GR_ENOMEM, "no message to send: it could not be made");
     }
     if (__builtin_expect(to.node != sys->node, 0)) {
         return send_foreign(sys, to, msg, 0);
     }
-    return gri_send_local(sys, to, msg, false);
+    err = offer_local(sys, to, &msg, TO_THE_LIMIT);
+    return __builtin_expect(err != GR_EFULL, 1) ? err : hand_on_or_refuse(sys, to, msg, 0);
 }
 
 gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
 {
-    int64_t deadline_ms = gri_deadline(sys, timeout_ms);
     gr_err err = GR_OK;
 
-    if (msg == NULL) {
+    if (__builtin_expect(msg == NULL, 0)) {
         return GRI_FAIL(GR_ENOMEM, "no message to send: it could not be made");
     }
-    if (to.node != sys->node) {
-        return send_foreign(sys, to, msg, deadline_ms);
+    if (__builtin_expect(to.node != sys->node, 0)) {
+        return send_foreign(sys, to, msg, gri_deadline(sys, timeout_ms));
     }
     err = offer_local(sys, to, &msg, timeout_ms <= 0 ? TO_THE_LIMIT : AS_PATIENT);
-    if (err != GR_EFULL) {
+    if (__builtin_expect(err != GR_EFULL, 1)) {
         return err;
     }
     if (timeout_ms <= 0 || !is_full(gri_actor_of(gri_process_at(&sys->table, to.slot)), to)) {
@@ -182,7 +193,7 @@ gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
         return gri_events_may_wait(); /* again: publishing the dead letter may have changed the detail */
     }
     return gri_room_wait(sys, gri_actor_of(gri_process_at(&sys->table, to.slot)), to, msg,
-                         deadline_ms);
+                         gri_deadline(sys, timeout_ms));
 }
 
 gr_err gr_signal_send(gr_system *sys, const gr_signal *signal)
