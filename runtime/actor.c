@@ -157,17 +157,12 @@ static noted handle_notes(gri_actor *actor, uint32_t left)
     return NOTED;
 }
 
-/* Gives the claim back when there is nothing to do; false: there is, and it is still held. */
-static bool release(gri_actor *actor)
+/* Gives the claim back of an actor that was told nothing when last looked; false: there is something to do, and it is still
+ * held. */
+static inline bool release_untold(gri_actor *actor)
 {
     bool more = false;
 
-    /* Relaxed: looked at again below. */
-    if (gri_actor_has_unstashed(actor) || actor->notes_taken != NULL ||
-        atomic_load_explicit(&actor->notes, memory_order_relaxed) != NULL ||
-        gri_actor_is_asked(actor)) {
-        return false;
-    }
     if (!gri_inbox_release(actor)) {
         return false;
     }
@@ -177,7 +172,16 @@ static bool release(gri_actor *actor)
            gri_actor_is_asked(actor) ||
            (atomic_load_explicit(&actor->room_wanted, memory_order_seq_cst) &&
             gri_mailbox_has_room(&actor->mailbox));
-    return !more || !gri_mailbox_claim(&actor->mailbox);
+    return __builtin_expect(!more, 1) || !gri_mailbox_claim(&actor->mailbox);
+}
+
+/* Gives the claim back when there is nothing to do; false: there is, and it is still held. */
+static bool release(gri_actor *actor)
+{
+    /* Relaxed: looked at again afterwards. */
+    return !gri_actor_has_unstashed(actor) && actor->notes_taken == NULL &&
+           atomic_load_explicit(&actor->notes, memory_order_relaxed) == NULL &&
+           !gri_actor_is_asked(actor) && release_untold(actor);
 }
 
 static void poison(gri_actor *actor, gr_msg *msg)
@@ -188,15 +192,20 @@ static void poison(gri_actor *actor, gr_msg *msg)
     }
 }
 
-static void handle_message(gri_actor *actor, gr_msg *msg)
+/* It was sent to who lived here before. */
+static void turn_away(gri_actor *actor, gr_msg *msg)
 {
     gr_system *sys = actor->base.sys;
+    gr_pid to = {sys->node, actor->base.slot, msg->block.tag};
 
-    if (msg->block.tag != gri_actor_pid(actor).generation) { /* for who lived here before */
-        gr_pid to = {sys->node, actor->base.slot, msg->block.tag};
+    gri_answer_foreign(sys, msg, GR_EDEAD);
+    gr_dead_letter_add(sys, to, msg, GR_DEAD_STOPPED, GR_EDEAD);
+}
 
-        gri_answer_foreign(sys, msg, GR_EDEAD);
-        gr_dead_letter_add(sys, to, msg, GR_DEAD_STOPPED, GR_EDEAD);
+static inline void handle_message(gri_actor *actor, gr_msg *msg)
+{
+    if (__builtin_expect(msg->block.tag != gri_actor_pid(actor).generation, 0)) {
+        turn_away(actor, msg);
         return;
     }
     if (msg->type == &gri_poison_type) {
@@ -213,32 +222,64 @@ static void handle_message(gri_actor *actor, gr_msg *msg)
     gri_context_run_receive(actor, msg);
 }
 
+/*
+ * Somebody waits for room: looks whether there is some, now and then, since the look is at what senders write. Where only few
+ * messages have room it is at each of them.
+ */
+static void serve_room(gri_actor *actor, uint32_t left)
+{
+    enum { EVERY = 8 };
+
+    if (left % EVERY == 0 || gri_mailbox_low_mark(&actor->mailbox) < 4 * EVERY) {
+        gri_room_serve(actor, left % 2 == 0 && gri_actor_may_handle(actor));
+    }
+}
+
+/* Whether there is nothing to do but to handle messages: so it is in nearly all turns. */
+static inline bool has_only_messages(const gri_actor *actor)
+{
+    /* Relaxed, both: looked at again when the claim is given back. */
+    return actor->status == GRI_RUNNING && actor->wants == 0 && actor->notes_taken == NULL &&
+           atomic_load_explicit(&actor->notes, memory_order_relaxed) == NULL &&
+           !gri_actor_is_asked(actor) &&
+           (actor->extras == NULL ||
+            (actor->extras->waits_count == 0 && actor->extras->unstashed == NULL));
+}
+
 void gri_actor_run(gri_actor *actor)
 {
-    gr_system *sys = actor->base.sys;
     gri_worker *worker = gri_this_thread.worker;
-    uint32_t left = sys->throughput;
+    uint32_t left = actor->base.sys->throughput;
 
+    /* Release: the monitor, which acquires it, reads the actor's pid. */
+    atomic_store_explicit(&worker->running, actor, memory_order_release);
     for (;;) {
         gr_msg *msg = NULL;
         noted notes = NOTED;
 
-        if (actor->status == GRI_FREE) { /* also when it was given back and claimed anew below */
+        /* Relaxed: it is looked at again when the claim is given back. */
+        if (__builtin_expect(atomic_load_explicit(&actor->room_wanted, memory_order_relaxed), 0)) {
+            serve_room(actor, left);
+        }
+        if (__builtin_expect(left != 0 && has_only_messages(actor), 1)) {
+            msg = gri_inbox_pop(actor);
+            if (msg != NULL) {
+                left--;
+                handle_message(actor, msg);
+            } else if (release_untold(actor)) {
+                return;
+            }
+            continue;
+        }
+        if (actor->status == GRI_FREE) { /* also when it was given back and claimed anew above */
             gri_actor_release_free(actor);
             return;
         }
-
-        /* Release: the monitor, which acquires it, reads the actor's pid. */
-        atomic_store_explicit(&worker->running, actor, memory_order_release);
         notes = handle_notes(actor, left);
         if (notes == NOTED_ELSEWHERE || !gri_actor_lives_on(actor)) {
             return;
         }
         left -= notes == NOTED_AND_RUN ? 1 : 0;
-        /* Relaxed: it is looked at again when the claim is given back. */
-        if (__builtin_expect(atomic_load_explicit(&actor->room_wanted, memory_order_relaxed), 0)) {
-            gri_room_serve(actor, left % 2 == 1 && gri_actor_may_handle(actor));
-        }
         if (gri_actor_may_handle(actor)) {
             if (left == 0) {
                 if (!release(actor)) {
