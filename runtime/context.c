@@ -233,13 +233,14 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
 }
 
 void gri_context_run_then(gri_actor *actor, const gr_msg *msg, gr_then_fn fn, void *arg,
-                          gr_future *future)
+                          gr_future *future, gr_msg *holder)
 {
     gr_context context;
     jmp_buf panic;
     volatile gr_err err = GR_OK;
 
     enter(&context, actor, msg, &panic);
+    context.keeps = holder;
     if (actor->base.sys->stepped != NULL && msg != NULL) {
         gri_stepped_handled(actor->base.sys, actor, msg);
     }
@@ -247,7 +248,7 @@ void gri_context_run_then(gri_actor *actor, const gr_msg *msg, gr_then_fn fn, vo
         gr_msg *reply = NULL;
         gr_err outcome = gr_await(future, 0, &reply); /* it is complete */
 
-        context.keeps = reply;
+        (void)gr_msg_unref(reply); /* the future has it */
         err = fn(&context, actor->state, arg, outcome, reply);
     } else {
         err = (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL);
@@ -258,8 +259,7 @@ void gri_context_run_then(gri_actor *actor, const gr_msg *msg, gr_then_fn fn, vo
         leave(&context);
         (void)gr_msg_unref(msg);
     }
-    (void)gr_msg_unref(context.keeps);
-    (void)gr_future_unref(future);
+    (void)gr_msg_unref(holder);
 }
 
 void gr_panic(gr_context *context, gr_err code, const char *format, ...)

@@ -18,9 +18,9 @@ void gri_context_run_stopped(gri_actor *actor, gr_reason reason);
 /* Takes the message; a failure has been handed to the supervisor when it returns. */
 void gri_context_run_receive(gri_actor *actor, gr_msg *take_msg);
 
-/* Runs a continuation with a complete future; takes the message (NULL: it began in a hook) and the future. */
+/* Runs a continuation with a complete future; takes the message (NULL: it began in a hook), and the holder of the rest. */
 void gri_context_run_then(gri_actor *actor, const gr_msg *take_msg, gr_then_fn fn, void *arg,
-                          gr_future *take_future);
+                          gr_future *future, gr_msg *take_holder);
 
 /* Lets go of replies that nobody will finish: the handlers that were filling them have panicked, or their fiber is gone. */
 void gri_handlers_abandon(gr_context *ctx);

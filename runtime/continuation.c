@@ -2,14 +2,14 @@
  * Continuations: what an actor does when a future is complete, without a fiber that waits for it. A continuation holds the
  * message that was in hand when it was made, hangs on the future until that completes, in whatever thread, and then reaches
  * its actor as a note. So it needs no memory when it is due, comes before the messages that wait, and finds an actor that
- * was restarted, or stopped, or is another by then, in which case it does not run.
+ * was restarted, or stopped, or is another by then, in which case it does not run. It is itself the payload of a message,
+ * which the context holds while it runs, so that what it owns goes with the fiber, too.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "actor_internal.h"
 
 #include <gri/fail.h>
-#include <gri/mem.h>
 
 #include "context.h"
 #include "future_internal.h"
@@ -22,9 +22,24 @@ typedef struct continuation {
     uint32_t life;
     gr_then_fn fn;
     void *arg;
-    gr_msg *msg; /* that was in hand, or NULL */
+    void (*arg_free)(void *arg); /* NULL: not ours */
+    gr_msg *msg;                 /* that was in hand, or NULL */
     gr_future *future;
 } continuation;
+
+static void drop(void *payload)
+{
+    continuation *then = payload;
+
+    (void)gr_msg_unref(then->msg);
+    (void)gr_future_unref(then->future);
+    if (then->arg_free != NULL) {
+        then->arg_free(then->arg);
+    }
+}
+
+static const gr_type continuation_type = {"granary.Continuation", sizeof(continuation), drop, NULL,
+                                          NULL};
 
 static continuation *of_note(gri_note *note)
 {
@@ -38,11 +53,7 @@ static continuation *of_link(gri_future_link *link)
 
 void gri_continuation_drop(gri_note *note)
 {
-    continuation *then = of_note(note);
-
-    (void)gr_msg_unref(then->msg);
-    (void)gr_future_unref(then->future);
-    gri_free(then);
+    (void)gr_msg_unref(gr_msg_of(of_note(note)));
 }
 
 static void on_completed(gri_future_link *link, gr_future *future)
@@ -64,9 +75,11 @@ static void on_dropped(gri_future_link *link)
     gri_continuation_drop(&of_link(link)->note);
 }
 
-gr_err gr_future_then(gr_context *ctx, gr_future *future, gr_then_fn fn, void *arg)
+static gr_err begin(gr_context *ctx, gr_future *future, gr_then_fn fn, void *arg,
+                    void (*arg_free)(void *arg))
 {
     gri_extras *extras = gri_actor_extras(ctx->actor);
+    gr_msg *holder = NULL;
     continuation *then = NULL;
 
     if (fn == NULL || future == NULL) {
@@ -77,10 +90,11 @@ gr_err gr_future_then(gr_context *ctx, gr_future *future, gr_then_fn fn, void *a
         return GRI_FAIL(GR_EINVAL, "a future of system %s for an actor of system %s: pipe it there",
                         future->base.sys->name, ctx->actor->base.sys->name);
     }
-    then = extras == NULL ? NULL : gri_calloc(1, sizeof(*then));
-    if (then == NULL) {
+    holder = extras == NULL ? NULL : gr_msg_new(&continuation_type);
+    if (holder == NULL) {
         return GRI_FAIL(GR_ENOMEM, "a continuation");
     }
+    then = gr_msg_payload(holder);
     then->link.completed = on_completed;
     then->link.dropped = on_dropped;
     then->note.kind = GRI_NOTE_CONTINUE;
@@ -89,10 +103,22 @@ gr_err gr_future_then(gr_context *ctx, gr_future *future, gr_then_fn fn, void *a
     then->life = extras->continuations_life;
     then->fn = fn;
     then->arg = arg;
+    then->arg_free = arg_free;
     then->msg = gr_msg_ref(ctx->msg);
     extras->continuations++;
     gri_future_attach(future, &then->link);
     return GR_OK;
+}
+
+gr_err gr_future_then(gr_context *ctx, gr_future *future, gr_then_fn fn, void *arg,
+                      void (*arg_free)(void *arg))
+{
+    gr_err err = begin(ctx, future, fn, arg, arg_free);
+
+    if (err != GR_OK && arg_free != NULL) {
+        arg_free(arg);
+    }
+    return err;
 }
 
 /* It belongs to a state that is gone; whoever asked for what it was about has no answer to expect. */
@@ -111,7 +137,7 @@ static void give_up(gri_actor *actor, continuation *then)
 bool gri_continuation_handle(gri_actor *actor, gri_note *note)
 {
     continuation *then = of_note(note);
-    continuation run;
+    gr_msg *msg = NULL;
     bool stale = false;
 
     if (then->generation != gri_actor_pid(actor).generation || actor->status == GRI_STOPPING) {
@@ -129,10 +155,10 @@ bool gri_continuation_handle(gri_actor *actor, gri_note *note)
         give_up(actor, then);
         return false;
     }
-    run = *then;
-    gri_free(then); /* before: its fiber may wait, and be dropped in a crash */
+    msg = then->msg;
+    then->msg = NULL;
     gri_receive_timeouts_touch(actor);
-    gri_context_run_then(actor, run.msg, run.fn, run.arg, run.future);
+    gri_context_run_then(actor, msg, then->fn, then->arg, then->future, gr_msg_of(then));
     gri_receive_timeouts_touch(actor);
     return true;
 }

@@ -142,7 +142,7 @@ static gr_err buy(gr_context *ctx, buyer *self, const char *what)
     }
     err = gr_future_all(sys, futures, SHOPS, GR_FOREVER, &all);
     if (err == GR_OK) {
-        err = gr_future_then(ctx, all, on_offers, NULL);
+        err = gr_future_then(ctx, all, on_offers, NULL, NULL);
     }
     self->open += err == GR_OK ? 1 : 0;
     for (int i = 0; i < SHOPS; i++) {

@@ -56,7 +56,7 @@ static gr_err talker_receive(gr_context *ctx, void *state, const gr_msg *msg)
         return GR_OK;
     }
     if (word->number == 1) {
-        return gr_future_then(ctx, here->future, go_on, NULL);
+        return gr_future_then(ctx, here->future, go_on, NULL, NULL);
     }
     if (word->number == 2) {
         err = gr_stash(ctx);

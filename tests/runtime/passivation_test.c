@@ -264,7 +264,7 @@ static gr_err gone_on(gr_context *ctx, void *state, void *arg, gr_err err, const
 static gr_err act_go_on(gr_context *ctx, struct lab *lab, void *arg)
 {
     (void)lab;
-    return gr_future_then(ctx, arg, gone_on, NULL);
+    return gr_future_then(ctx, arg, gone_on, NULL, NULL);
 }
 
 static void r25_an_actor_with_a_continuation_under_way_is_not_idle(void **state)

@@ -5,6 +5,8 @@
  */
 #include "lab.h"
 
+#include <stdatomic.h>
+
 static gr_future *new_future(struct lab *lab, int64_t timeout_ms)
 {
     gr_future *future = NULL;
@@ -38,14 +40,30 @@ typedef struct plan {
     gr_then_fn fn;
     gr_future *next;
     gr_pid to;
+    atomic_int let_go; /* how often it was, as the arg of a continuation */
 } plan;
 
 static plan *new_plan(struct lab *lab, gr_future *future, gr_then_fn fn)
 {
     plan *made = lab_own(lab, sizeof(*made));
 
-    *made = (plan){.lab = lab, .future = future, .fn = fn};
+    made->lab = lab;
+    made->future = future;
+    made->fn = fn;
     return made;
+}
+
+static void let_go(void *arg)
+{
+    plan *given = arg;
+
+    /* Release: whoever waits for it may free what the continuation has used. */
+    (void)atomic_fetch_add_explicit(&given->let_go, 1, memory_order_release);
+}
+
+static int times_let_go(plan *given)
+{
+    return atomic_load_explicit(&given->let_go, memory_order_acquire); /* see let_go() */
 }
 
 /* Answers with the number that came, in the continuation. */
@@ -78,7 +96,7 @@ static gr_err planning_receive(gr_context *ctx, void *state, const gr_msg *msg)
         return act->fn(ctx, probe->lab, act->arg);
     }
     given = act->arg;
-    return gr_future_then(ctx, given->future, given->fn, act->arg);
+    return gr_future_then(ctx, given->future, given->fn, act->arg, let_go);
 }
 
 static gr_pid spawn_planner(struct lab *lab, const char *name, bool reentrant)
@@ -301,7 +319,7 @@ static gr_err go_on(gr_context *ctx, void *state, void *arg, gr_err err, const g
     (void)state;
     lab_require(err == GR_OK);
     lab_note(given->lab, "first %lld", (long long)number_of(reply));
-    return gr_future_then(ctx, given->next, answer_it, arg);
+    return gr_future_then(ctx, given->next, answer_it, arg, NULL);
 }
 
 static void r16_a_continuation_may_go_on_with_another(void **state)
@@ -413,7 +431,7 @@ static gr_err start_hooked(gr_context *ctx, void *state)
 {
     hooked *known = state;
 
-    return gr_future_then(ctx, known->future, note_it, known);
+    return gr_future_then(ctx, known->future, note_it, known, NULL);
 }
 
 static gr_err ignore(gr_context *ctx, void *state, const gr_msg *msg)
@@ -443,9 +461,9 @@ static void r16_a_started_hook_may_begin_a_continuation(void **state)
 static gr_err act_then_badly(gr_context *ctx, struct lab *lab, void *arg)
 {
     (void)lab;
-    lab_require(gr_future_then(ctx, arg, NULL, NULL) == GR_EINVAL);
-    lab_require(gr_future_then(ctx, NULL, answer_it, NULL) == GR_EINVAL);
-    lab_require(gr_future_then(ctx, arg, answer_it, NULL) == GR_EINVAL);
+    lab_require(gr_future_then(ctx, arg, NULL, NULL, NULL) == GR_EINVAL);
+    lab_require(gr_future_then(ctx, NULL, answer_it, NULL, NULL) == GR_EINVAL);
+    lab_require(gr_future_then(ctx, arg, answer_it, NULL, NULL) == GR_EINVAL);
     lab_require(strstr(gr_last_error()->text, "pipe it") != NULL);
     return GR_OK;
 }
@@ -501,6 +519,141 @@ static void r16_continuations_of_what_never_completes_go_with_the_system(void **
     future = gr_future_unref(future);
 }
 
+/* ---- the arg */
+
+static gr_err panic_then(gr_context *ctx, void *state, void *arg, gr_err err, const gr_msg *reply)
+{
+    const plan *given = arg;
+
+    (void)state;
+    (void)err;
+    (void)reply;
+    lab_note(given->lab, "panics");
+    gr_panic(ctx, GR_EFAILED, "in a continuation");
+}
+
+/* Waits where a continuation may, too, and has its arg and the reply still. */
+static gr_err wait_then(gr_context *ctx, void *state, void *arg, gr_err err, const gr_msg *reply)
+{
+    plan *given = arg;
+    gr_msg *more = NULL;
+
+    (void)ctx;
+    (void)state;
+    lab_require(err == GR_OK && number_of(reply) == 7);
+    lab_note(given->lab, "waits");
+    err = gr_await(given->next, GR_FOREVER, &more);
+    more = gr_msg_unref(more);
+    lab_require(times_let_go(given) == 0);
+    lab_require(number_of(reply) == 7);
+    return err;
+}
+
+static void r16_the_arg_of_a_continuation_that_runs_is_let_go_after_it(void **state)
+{
+    struct lab *lab = *state;
+    static const gr_then_fn fns[] = {answer_it, panic_then, wait_then};
+    gr_pid a = spawn_planner(lab, "a", false);
+
+    for (size_t i = 0; i < sizeof(fns) / sizeof(fns[0]); i++) {
+        gr_future *future = new_future(lab, GR_FOREVER);
+        plan *given = new_plan(lab, future, fns[i]);
+        gr_future *asked = NULL;
+
+        given->next = new_future(lab, GR_FOREVER);
+        asked = begin(lab, a, given);
+        settle(lab, a);
+        assert_int_equal(times_let_go(given), 0);
+        yield_word(future, 7);
+        if (fns[i] == wait_then) {
+            lab_wait(lab, "waits");
+            yield_word(given->next, 1);
+        } else {
+            assert_int_equal(await_code(asked), i == 0 ? GR_OK : GR_EFAILED);
+        }
+        future = gr_future_unref(future);
+        asked = gr_future_unref(asked);
+        LAB_EVENTUALLY(lab, times_let_go(given) == 1);
+        given->next = gr_future_unref(given->next);
+        settle(lab, a);
+        assert_int_equal(times_let_go(given), 1);
+    }
+}
+
+static void r16_the_arg_of_a_continuation_that_does_not_run_is_let_go(void **state)
+{
+    struct lab *lab = *state;
+
+    for (int stops = 0; stops < 2; stops++) {
+        gr_pid a = spawn_planner(lab, "a", false);
+        gr_future *future = new_future(lab, GR_FOREVER);
+        plan *given = new_plan(lab, future, answer_it);
+
+        lab_do(lab, a, NULL, given);
+        settle(lab, a);
+        if (stops == 1) {
+            gr_send_stop(lab->sys, a);
+            LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+        } else {
+            lab_do(lab, a, act_fail, NULL);
+            settle(lab, a);
+        }
+        yield_word(future, 7);
+        LAB_EVENTUALLY(lab, times_let_go(given) == 1);
+        future = gr_future_unref(future);
+        gr_send_poison(lab->sys, a);
+        LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+        assert_int_equal(times_let_go(given), 1);
+    }
+    assert_int_equal(lab_count(lab, "then 7"), 0);
+}
+
+static gr_err act_then_in_vain(gr_context *ctx, struct lab *lab, void *arg)
+{
+    (void)lab;
+    lab_require(gr_future_then(ctx, NULL, answer_it, arg, let_go) == GR_EINVAL);
+    return GR_OK;
+}
+
+static void r16_the_arg_is_let_go_when_there_is_no_continuation_nor_an_end(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid a = spawn_planner(lab, "a", false);
+    plan *refused = new_plan(lab, NULL, NULL);
+    plan *endless = new_plan(lab, new_future(lab, GR_FOREVER), answer_it);
+
+    lab_do(lab, a, NULL, endless);
+    settle(lab, a);
+    endless->future = gr_future_unref(endless->future);
+    assert_int_equal(lab_make(lab, lab_spawn(lab, "b"), act_then_in_vain, refused), GR_OK);
+    assert_int_equal(times_let_go(refused), 1);
+    assert_int_equal(times_let_go(endless), 0);
+    lab_shut(lab);
+    assert_int_equal(times_let_go(refused), 1);
+    assert_int_equal(times_let_go(endless), 1);
+}
+
+static void r16_a_crash_lets_go_of_the_arg_of_a_continuation_that_waits(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid a = spawn_planner(lab, "a", false);
+    plan *given = new_plan(lab, new_future(lab, GR_FOREVER), wait_then);
+
+    given->next = new_future(lab, GR_FOREVER);
+    lab_do(lab, a, NULL, given);
+    yield_word(given->future, 7);
+    lab_run(lab);
+    assert_int_equal(lab_count(lab, "waits"), 1);
+    lab->subscription = gr_unsubscribe(lab->subscription);
+    gr_stepped_kill(lab->sys);
+    assert_int_equal(times_let_go(given), 1);
+    given->future = gr_future_unref(given->future);
+    given->next = gr_future_unref(given->next);
+    lab->sys = gr_system_free(lab->sys);
+}
+
+/* ---- all at once */
+
 static void *complete_all(void *arg)
 {
     gr_future **futures = arg;
@@ -520,12 +673,14 @@ static void r16_continuations_race_with_the_end_of_their_actors(void **state)
     for (size_t i = 0; i < rounds; i++) {
         gr_future *futures[ROUND + 1] = {NULL};
         gr_future *asked[ROUND];
+        plan *plans[ROUND];
         pthread_t thread;
         gr_pid a = spawn_planner(lab, "a", false);
 
         for (size_t at = 0; at < ROUND; at++) {
             futures[at] = new_future(lab, GR_FOREVER);
-            asked[at] = begin(lab, a, new_plan(lab, futures[at], answer_it));
+            plans[at] = new_plan(lab, futures[at], answer_it);
+            asked[at] = begin(lab, a, plans[at]);
         }
         assert_int_equal(pthread_create(&thread, NULL, complete_all, futures), 0);
         if (i % 3 == 0) {
@@ -541,6 +696,10 @@ static void r16_continuations_race_with_the_end_of_their_actors(void **state)
             futures[at] = gr_future_unref(futures[at]);
         }
         LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+        for (size_t at = 0; at < ROUND; at++) {
+            LAB_EVENTUALLY(lab, times_let_go(plans[at]) > 0);
+            assert_int_equal(times_let_go(plans[at]), 1);
+        }
     }
 }
 
@@ -562,6 +721,10 @@ int main(void)
         LAB_STEPPED(r16_a_continuation_needs_a_function_and_a_future_of_its_own_system),
         LAB_STEPPED(r16_a_crash_lets_go_of_continuations_and_pipes),
         LAB_BOTH(r16_continuations_of_what_never_completes_go_with_the_system),
+        LAB_BOTH(r16_the_arg_of_a_continuation_that_runs_is_let_go_after_it),
+        LAB_BOTH(r16_the_arg_of_a_continuation_that_does_not_run_is_let_go),
+        LAB_BOTH(r16_the_arg_is_let_go_when_there_is_no_continuation_nor_an_end),
+        LAB_STEPPED(r16_a_crash_lets_go_of_the_arg_of_a_continuation_that_waits),
         LAB_THREADS(r16_continuations_race_with_the_end_of_their_actors),
     };
 

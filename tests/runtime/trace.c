@@ -93,7 +93,7 @@ static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
         break;
     case 3:
         require(gr_request_future(sys, to, ball_new(0), REPLY_MS, &future), "a request");
-        require(gr_future_then(ctx, future, on_reply, NULL), "a continuation");
+        require(gr_future_then(ctx, future, on_reply, NULL, NULL), "a continuation");
         future = gr_future_unref(future);
         break;
     case 4:

@@ -81,14 +81,16 @@ typedef gr_err (*gr_then_fn)(gr_context *ctx, void *state, void *arg, gr_err err
  * handled in between; while a handler of the actor waits the function does not run, unless the actor is reentrant. It is
  * not called after a restart or a stop of the actor; who sent a request is then told GR_ERESTARTED or GR_EDEAD.
  *
- * Owns:    the future and the message in hand are held until then; `arg` is yours on every path: let it live in the state,
- *          or in memory of your own that the stopped hook finds.
+ * Owns:    the future and the message in hand are held until then. With arg_free set `arg` is taken on every path, and
+ *          arg_free is called once: when the function has returned or panicked, or when it is certain that it will not be
+ *          called, which for an actor that has ended may be as late as the end of the future, and in any thread. With
+ *          NULL `arg` stays yours: let it live in the state, or where the stopped hook finds it.
  * Errors:  GR_EINVAL no function, or a future of another system; GR_ENOMEM.
  * Thread:  in a handler, hook or continuation.
  * Units:   none.
  */
 GR_API GR_MUST_CHECK gr_err gr_future_then(gr_context *ctx, gr_future *future, gr_then_fn fn,
-                                           void *arg);
+                                           void *arg, void (*arg_free)(void *arg));
 
 /**
  * Sends what a future comes to, the reply or a message of gr_error_type, to `to`: to every target that was named, in the
