@@ -35,7 +35,8 @@ void gri_actor_note(gri_actor *actor, gri_note *note)
     }
 }
 
-void gri_actor_ask(gri_actor *actor, uint32_t generation, unsigned what)
+/* `keep` is what stays of what was asked before. */
+static void ask(gri_actor *actor, uint32_t generation, uint64_t keep, uint64_t what)
 {
     uint64_t asked =
         atomic_load_explicit(&actor->asked, memory_order_relaxed); /* the swap checks it */
@@ -45,11 +46,21 @@ void gri_actor_ask(gri_actor *actor, uint32_t generation, unsigned what)
             return;
         }
         /* Release: whoever runs the actor because of it sees what the asker did before. */
-    } while (!atomic_compare_exchange_weak_explicit(&actor->asked, &asked, asked | what,
+    } while (!atomic_compare_exchange_weak_explicit(&actor->asked, &asked, (asked & keep) | what,
                                                     memory_order_release, memory_order_relaxed));
     if (gri_mailbox_claim(&actor->mailbox)) {
         gri_actor_schedule(actor);
     }
+}
+
+void gri_actor_ask(gri_actor *actor, uint32_t generation, unsigned what)
+{
+    ask(actor, generation, UINT64_MAX, what);
+}
+
+void gri_actor_ask_in_round(gri_actor *actor, uint32_t generation, unsigned what, uint16_t round)
+{
+    ask(actor, generation, ~((uint64_t)UINT16_MAX << 16), (uint64_t)round << 16 | what);
 }
 
 void gri_actor_describe(const gri_actor *actor, char text[GRI_DESCRIPTION_BYTES])

@@ -177,8 +177,13 @@ static void take_asked(gri_actor *actor)
 {
     if (gri_actor_is_asked(actor)) {
         /* Acquire: sees what the askers did before. */
-        actor->wants |= (uint8_t)atomic_fetch_and_explicit(&actor->asked, ~(uint64_t)UINT32_MAX,
-                                                           memory_order_acquire);
+        uint32_t asked = (uint32_t)atomic_fetch_and_explicit(&actor->asked, ~(uint64_t)UINT32_MAX,
+                                                             memory_order_acquire);
+
+        actor->wants |= (uint8_t)asked;
+        if (asked >> 16 != 0) {
+            actor->round_told = (uint16_t)(asked >> 16);
+        }
     }
 }
 
@@ -224,6 +229,7 @@ static void start_again(gri_actor *actor)
     }
     gri_actor_free_state(actor);
     gri_group_renew(actor);
+    actor->round_begun = actor->round_told;
     gri_actor_go(actor, GRI_STARTING);
     err = gri_actor_start_hook(actor);
     if (err != GR_OK) {
@@ -316,6 +322,19 @@ static void tell_slow(gri_actor *actor)
                   actor->base.sys->slow_handler_ms);
 }
 
+/* Because of a sibling's failure. */
+static void restart_too(gri_actor *actor)
+{
+    if (gri_restart_too_waits(actor)) {
+        gri_actor_go(actor, GRI_PAUSED);
+        gri_actor_show(actor, GRI_DELAYED);
+        gri_mailbox_block(&actor->mailbox, true);
+        end_waits(actor, GR_ERESTARTED);
+    } else {
+        begin_end(actor, GRI_RESTARTING, GR_ERESTARTED);
+    }
+}
+
 /* Does what a supervisor has decided, but for stopping. */
 static void decided(gri_actor *actor)
 {
@@ -326,18 +345,16 @@ static void decided(gri_actor *actor)
         if (!gri_restart_waits(actor)) {
             begin_end(actor, GRI_RESTARTING, GR_ERESTARTED);
         }
-    } else if (actor->status == GRI_PAUSED && (wants & GRI_ASKED_RESUME) != 0) {
+        return; /* its new state is younger than all that was decided by now */
+    }
+    if (actor->status == GRI_PAUSED && (wants & GRI_ASKED_RESUME) != 0) {
         resume(actor);
-    } else if (actor->status == GRI_RUNNING && (wants & GRI_ASKED_RESTART_TOO) != 0) {
-        /* One that is paused has failed itself, and hears about that. */
-        if (gri_restart_too_waits(actor)) {
-            gri_actor_go(actor, GRI_PAUSED);
-            gri_actor_show(actor, GRI_DELAYED);
-            gri_mailbox_block(&actor->mailbox, true);
-            end_waits(actor, GR_ERESTARTED);
-        } else {
-            begin_end(actor, GRI_RESTARTING, GR_ERESTARTED);
-        }
+    }
+    if ((wants & GRI_ASKED_RESTART_TOO) != 0 && actor->status == GRI_RUNNING) {
+        restart_too(actor);
+    } else if ((wants & GRI_ASKED_RESTART_TOO) != 0 && actor->status == GRI_PAUSED) {
+        actor->wants |=
+            GRI_ASKED_RESTART_TOO; /* it has failed itself; should that be resumed, this is next */
     }
 }
 

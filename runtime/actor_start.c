@@ -135,6 +135,9 @@ gr_err gri_actor_start_hook(gri_actor *actor)
         err = gri_context_run_started(actor);
     }
     if (err == GR_OK) {
+        err = gri_failure_of_start(actor);
+    }
+    if (err == GR_OK) {
         actor->started = true;
         gri_actor_go(actor, GRI_RUNNING);
         gri_continuations_recall(actor);
@@ -209,7 +212,8 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     LIST_INIT(&actor->children);
     actor->failed_note.kind = GRI_NOTE_CHILD_FAILED;
     actor->handed_up = false;
-    actor->in_group = parent != NULL && parent->extras != NULL && parent->extras->group != NULL;
+    actor->round_told = 0;
+    actor->round_begun = 0;
     actor->stopped_note.kind = GRI_NOTE_CHILD_STOPPED;
     atomic_store_explicit(&actor->room_wanted, false,
                           memory_order_relaxed);                      /* nobody knows it yet */
@@ -289,11 +293,10 @@ static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, co
         err = gri_actor_start_hook(actor);
     }
     if (err != GR_OK) {
-        gr_error detail = *gr_last_error(); /* hooks of what goes may fail too */
+        gr_error detail = gri_error_of(err); /* hooks of what goes may fail too */
 
         gri_actor_abort_start(actor);
-        return gr_error_set((gr_err)((unsigned)err & ~(unsigned)GR_FATAL), detail.file, detail.line,
-                            "%s", detail.text);
+        return gr_error_set(detail.code, detail.file, detail.line, "%s", detail.text);
     }
     if (props->pinned && sys->stepped == NULL) {
         actor->home = actor->extras->pinned; /* from here on; the started hook ran here */
@@ -301,6 +304,11 @@ static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, co
     (void)atomic_fetch_add_explicit(&sys->spawned, 1, memory_order_relaxed); /* a count */
     if (parent != NULL) {
         LIST_INSERT_HEAD(&parent->children, actor, sibling);
+        if (parent->extras != NULL &&
+            parent->extras->group != NULL) { /* what was decided until now did not concern it */
+            actor->round_told = parent->extras->group->round;
+            actor->round_begun = actor->round_told;
+        }
     }
     *out_pid = pid;
     /* Of the phase: see settle_new(). A parent that began to end while the hook waited has asked those children only that

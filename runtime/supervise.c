@@ -18,6 +18,7 @@ typedef struct decision {
     gr_system *sys;
     gri_actor *parent; /* NULL: a guardian or the system decides */
     gri_actor *failed;
+    gr_pid pid;       /* of the one that failed, which may have gone since */
     gri_group *group; /* NULL: it concerns nobody else */
     gr_strategy strategy;
     gr_directive directive;
@@ -26,9 +27,36 @@ typedef struct decision {
     gr_error error;
 } decision;
 
+/* ---- the record of failures ------------------------------------------------------------------------------------------- */
+
 static gri_failure *failure_of(const gri_actor *actor)
 {
     return actor->extras == NULL ? NULL : actor->extras->failure;
+}
+
+static void on_due(void *arg)
+{
+    gri_failure *failure = arg;
+
+    gri_actor_ask(failure->actor, failure->generation, GRI_ASKED_RESTART);
+}
+
+/* The record of an actor's failures; NULL when out of memory. In its turn. */
+static gri_failure *keep_failure(gri_actor *actor)
+{
+    gri_extras *extras = gri_actor_extras(actor);
+
+    if (extras != NULL && extras->failure == NULL) {
+        gri_failure *failure = gri_calloc(1, sizeof(*failure));
+
+        if (failure != NULL) {
+            failure->actor = actor;
+            failure->generation = gri_actor_pid(actor).generation;
+            gr_alarm_init(&failure->alarm, actor->base.sys, on_due, failure);
+            extras->failure = failure;
+        }
+    }
+    return extras == NULL ? NULL : extras->failure;
 }
 
 /* ---- deciding ------------------------------------------------------------------------------------------------------ */
@@ -43,10 +71,9 @@ static void decide(decision *made, const gr_supervision *supervision)
     if (failure == NULL) { /* there was no memory to keep it */
         return;
     }
-    made->directive = supervision->decide == NULL
-                          ? GR_RESTART
-                          : supervision->decide(supervision->decide_arg,
-                                                gri_actor_pid(made->failed), &failure->error);
+    made->directive = supervision->decide == NULL ? GR_RESTART
+                                                  : supervision->decide(supervision->decide_arg,
+                                                                        made->pid, &failure->error);
     if ((unsigned)made->directive > (unsigned)GR_ESCALATE ||
         (made->directive == GR_ESCALATE && system_decides)) {
         made->directive = GR_STOP; /* there is nobody above the system */
@@ -73,8 +100,8 @@ static void log_decision(const decision *made)
                                         [GR_RESUME] = "resume",
                                         [GR_STOP] = "stop",
                                         [GR_ESCALATE] = "escalate"};
+    const gri_failure *failure = failure_of(made->failed);
     char text[GR_PID_TEXT_BYTES];
-    char who[GRI_DESCRIPTION_BYTES];
     char delay[40] = "";
     bool all =
         made->group != NULL && made->directive != GR_RESUME && made->directive != GR_ESCALATE;
@@ -82,12 +109,12 @@ static void log_decision(const decision *made)
     if (made->delay_ms > 0) {
         (void)snprintf(delay, sizeof(delay), " in %lld ms", (long long)made->delay_ms);
     }
-    gri_actor_describe(made->failed, who);
     gr_system_log(made->sys, GR_LOG_WARN, "GR-ACTOR-FAILED",
                   "actor %s (%s%s) failed: %s: %s; decision: %s%s%s",
-                  gr_pid_format(gri_actor_pid(made->failed), text), made->failed->props.type_name,
-                  who, gr_err_name(made->error.code), made->error.text, words[made->directive],
-                  all ? " it and its siblings" : "", delay);
+                  gr_pid_format(made->pid, text), made->failed->props.type_name,
+                  failure == NULL ? "" : failure->who, gr_err_name(made->error.code),
+                  made->error.text, words[made->directive], all ? " it and its siblings" : "",
+                  delay);
 }
 
 /* Once for each actor that it concerns; restarts are counted when they happen. */
@@ -113,7 +140,7 @@ static void publish(const decision *made, gr_pid child)
                                                                      : gri_actor_pid(made->parent),
                                       .directive = made->directive,
                                       .error = made->error,
-                                      .failed = gri_actor_pid(made->failed),
+                                      .failed = made->pid,
                                       .strategy = made->strategy,
                                       .delay_ms = made->delay_ms};
 
@@ -123,6 +150,38 @@ static void publish(const decision *made, gr_pid child)
 
 /* ---- doing --------------------------------------------------------------------------------------------------------- */
 
+/* The parent fails as well; where its started hook is at work, that will have failed. */
+static void hand_up(const decision *made)
+{
+    gri_actor *parent = made->parent;
+    gri_failure *failure = NULL;
+
+    made->failed->handed_up = true; /* what is decided about the parent holds for it too */
+    if (parent->status != GRI_STARTING) {
+        gri_actor_failed(parent, &made->error);
+        return;
+    }
+    failure = keep_failure(parent);
+    if (failure == NULL) { /* no memory to remember it */
+        gri_actor_ask(made->failed, made->pid.generation, GRI_ASKED_STOP_FAILED);
+        return;
+    }
+    failure->error = made->error;
+    failure->of_start = true;
+}
+
+gr_err gri_failure_of_start(gri_actor *actor)
+{
+    gri_failure *failure = failure_of(actor);
+
+    if (failure == NULL || !failure->of_start) {
+        return GR_OK;
+    }
+    failure->of_start = false;
+    return gr_error_set(failure->error.code, failure->error.file, failure->error.line, "%s",
+                        failure->error.text);
+}
+
 /* Has the one that failed do what was decided. */
 static void apply(const decision *made)
 {
@@ -130,28 +189,33 @@ static void apply(const decision *made)
                                      [GR_RESUME] = GRI_ASKED_RESUME,
                                      [GR_STOP] = GRI_ASKED_STOP_FAILED};
     gri_actor *failed = made->failed;
+    gri_group *group =
+        made->parent == NULL || made->parent->extras == NULL ? NULL : made->parent->extras->group;
 
     if (made->directive == GR_ESCALATE) {
-        failed->handed_up = true; /* what is decided about the parent holds for it too */
-        gri_actor_failed(made->parent, &made->error);
+        hand_up(made);
         return;
     }
     if (made->directive == GR_RESTART) {
         failure_of(failed)->due_ms = made->due_ms;
+        if (group != NULL) {
+            gri_actor_ask_in_round(failed, made->pid.generation, GRI_ASKED_RESTART, group->round);
+            return;
+        }
     }
-    gri_actor_ask(failed, gri_actor_pid(failed).generation, asked[made->directive]);
+    gri_actor_ask(failed, made->pid.generation, asked[made->directive]);
 }
 
-/* Has the siblings of the one that failed do the same. Those that have failed meanwhile will be told when they are heard. */
+/* Has the siblings of the one that failed do the same. */
 static void apply_to_siblings(const decision *made)
 {
     gri_group *group = made->group;
     gri_actor *sibling = NULL;
 
     group->directive = made->directive;
-    /* Relaxed, both: who is asked below sees them; who fails before that is taken for one that did not. */
+    group->round = group->round == UINT16_MAX ? 1 : (uint16_t)(group->round + 1);
+    /* Relaxed: who is asked below sees it. */
     atomic_store_explicit(&group->due_ms, made->due_ms, memory_order_relaxed);
-    (void)atomic_fetch_add_explicit(&group->round, 1, memory_order_relaxed);
     LIST_FOREACH (sibling, &made->parent->children, sibling) {
         gr_pid pid = gri_actor_pid(sibling);
 
@@ -159,9 +223,10 @@ static void apply_to_siblings(const decision *made)
         if (sibling != made->failed &&
             atomic_load_explicit(&sibling->asked, memory_order_acquire) >> 32 == pid.generation) {
             publish(made, pid);
-            gri_actor_ask(sibling, pid.generation,
-                          made->directive == GR_RESTART ? GRI_ASKED_RESTART_TOO
-                                                        : GRI_ASKED_STOP_FAILED);
+            gri_actor_ask_in_round(sibling, pid.generation,
+                                   made->directive == GR_RESTART ? GRI_ASKED_RESTART_TOO
+                                                                 : GRI_ASKED_STOP_FAILED,
+                                   group->round);
         }
     }
 }
@@ -169,7 +234,7 @@ static void apply_to_siblings(const decision *made)
 static void carry_out(decision *made)
 {
     log_decision(made);
-    publish(made, gri_actor_pid(made->failed));
+    publish(made, made->pid);
     if (made->group != NULL && (made->directive == GR_RESTART || made->directive == GR_STOP)) {
         apply_to_siblings(made);
     }
@@ -182,18 +247,20 @@ static decision decision_about(gri_actor *parent, gri_actor *failed)
     decision made = {.sys = failed->base.sys, .parent = parent, .failed = failed};
 
     made.error = failure == NULL ? (gr_error){.code = GR_ENOMEM} : failure->error;
+    made.pid = gri_actor_pid(failed);
+    if (failure != NULL) {
+        made.pid.generation = failure->generation;
+    }
     return made;
 }
 
-/* A child that failed before it heard what had been decided about all of them: that holds for its failure, too. */
+/* A child that failed before it did what had been decided about all of them: that holds for its failure, too. */
 static bool is_covered(decision *made)
 {
-    gri_failure *failure = failure_of(made->failed);
+    const gri_failure *failure = failure_of(made->failed);
     gri_group *group = made->group;
 
-    if (group == NULL || failure == NULL ||
-        /* Relaxed: only this turn writes it. */
-        failure->round == atomic_load_explicit(&group->round, memory_order_relaxed)) {
+    if (group == NULL || failure == NULL || failure->round == group->round) {
         return false;
     }
     made->group = NULL; /* the others know */
@@ -239,31 +306,6 @@ static void supervise_root(gri_actor *actor)
 
 /* ---- failing ------------------------------------------------------------------------------------------------------- */
 
-static void on_due(void *arg)
-{
-    gri_failure *failure = arg;
-
-    gri_actor_ask(failure->actor, failure->generation, GRI_ASKED_RESTART);
-}
-
-/* The record of an actor's failures; NULL when out of memory. In its turn. */
-static gri_failure *keep_failure(gri_actor *actor)
-{
-    gri_extras *extras = gri_actor_extras(actor);
-
-    if (extras != NULL && extras->failure == NULL) {
-        gri_failure *failure = gri_calloc(1, sizeof(*failure));
-
-        if (failure != NULL) {
-            failure->actor = actor;
-            failure->generation = gri_actor_pid(actor).generation;
-            gr_alarm_init(&failure->alarm, actor->base.sys, on_due, failure);
-            extras->failure = failure;
-        }
-    }
-    return extras == NULL ? NULL : extras->failure;
-}
-
 void gri_failure_free(gri_failure *failure)
 {
     if (failure != NULL) {
@@ -301,11 +343,9 @@ void gri_actor_failed(gri_actor *actor, const gr_error *error)
     failure = keep_failure(actor);
     if (failure != NULL) {
         failure->error = *error;
-        if (actor->in_group) {
-            /* Relaxed: one that has been asked to restart with its siblings sees at least that round. */
-            failure->round =
-                atomic_load_explicit(&actor->parent->extras->group->round, memory_order_relaxed);
-        }
+        failure->round = actor->round_begun;
+        failure->of_start = false;
+        gri_actor_describe(actor, failure->who);
     }
     gri_count(&sys->failures, 1);
     gri_actor_go(actor, GRI_PAUSED);

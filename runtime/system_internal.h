@@ -39,7 +39,10 @@ typedef struct gri_note {
     gri_note_kind kind;
 } gri_note;
 
-/* What an actor is asked to do; one word with the generation it is meant for, so that no allocation can fail. */
+/*
+ * What an actor is asked to do; one word, so that no allocation can fail: the generation it is meant for << 32, the round of
+ * its parent's decisions about all children << 16 (see gri_group), and some of these.
+ */
 enum gri_asked {
     GRI_ASKED_STOP = 1,
     GRI_ASKED_STOP_FAILED = 2,
@@ -109,23 +112,31 @@ typedef struct gri_pids {
 /* False: out of memory. */
 bool gri_pids_add(gri_pids *pids, gr_pid pid);
 
+enum { GRI_DESCRIPTION_BYTES = 128 };
+
 /* Kept from the first failure on: written by the actor when it fails, and by whoever decides while it is paused. */
 typedef struct gri_failure {
     gr_error error;
-    unsigned round;         /* of the group, when it failed */
-    gri_restarts restarts;  /* as its parent or guardian decided */
-    gri_restarts by_system; /* as the system did */
-    int64_t due_ms;         /* of its restart */
-    gr_alarm alarm;         /* for that; in the actor's turn */
-    uint32_t generation;    /* whom the alarm asks */
+    char who[GRI_DESCRIPTION_BYTES]; /* as gri_actor_describe() has it */
+    uint16_t round;                  /* of the group, that its life began with */
+    bool of_start;                   /* a child's, handed up while the actor was starting */
+    gri_restarts restarts;           /* as its parent or guardian decided */
+    gri_restarts by_system;          /* as the system did */
+    int64_t due_ms;                  /* of its restart */
+    gr_alarm alarm;                  /* for that; in the actor's turn */
+    uint32_t generation;             /* whom the alarm asks */
     gri_actor *actor;
 } gri_failure;
 
-/* Of a parent whose children stand and fall together. */
+/*
+ * Of a parent whose children stand and fall together. Each decision about all of them has a number, its round. A child knows
+ * the last one that it has been told of, and which one its life began with: a failure in a life from before the latest round
+ * is covered by that, however late the child hears of it.
+ */
 typedef struct gri_group {
     gri_restarts restarts;      /* in the parent's turn */
     gr_directive directive;     /* the latest about all, in the parent's turn */
-    atomic_uint round;          /* how many there were */
+    uint16_t round;             /* its number, in the parent's turn; 0: there was none yet */
     atomic_int_fast64_t due_ms; /* of the restart of all */
 } gri_group;
 
@@ -186,11 +197,13 @@ struct gri_actor {
     /* Apart from the bytes that only a turn writes: those are compared as one word. */
     atomic_bool room_wanted; /* any thread: somebody waits for room in the mailbox */
     bool handed_up;          /* in the parent's turn: its failure went on to the grandparent */
-    bool in_group;           /* fixed at its start: its parent has a group */
+    /* Only who has the claim; rarely, so they may stand among what all read. */
+    uint16_t round_told;  /* the latest decision about it and its siblings that it has heard of */
+    uint16_t round_begun; /* that its life, from one start to the next, began with */
     /* Any thread. */
     _Alignas(64) gri_mailbox mailbox;
     _Atomic(gri_note *) notes; /* a stack */
-    _Atomic uint64_t asked;    /* generation << 32 | gri_asked */
+    _Atomic uint64_t asked;    /* see gri_asked */
     /* Only who has the claim. */
     uint8_t status;
     uint8_t reason;        /* of the end that is under way */
@@ -428,10 +441,11 @@ gr_err gri_props_check(const gr_props *props, const char *name);
 gr_err gri_actor_spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
                        gr_pid *out_pid);
 void gri_actor_ask(gri_actor *actor, uint32_t generation, unsigned what);
+/* The same, because of what was decided in this round about all children of its parent. */
+void gri_actor_ask_in_round(gri_actor *actor, uint32_t generation, unsigned what, uint16_t round);
 void gri_actor_note(gri_actor *actor, gri_note *note);
 void gri_actor_schedule(gri_actor *actor);
-/* " NAME", or what it says of itself, or "". */
-enum { GRI_DESCRIPTION_BYTES = 128 };
+/* " NAME", or what it says of itself, or "". In its turn. */
 void gri_actor_describe(const gri_actor *actor, char text[GRI_DESCRIPTION_BYTES]);
 gri_extras *gri_actor_extras(gri_actor *actor);
 /* What is not in gri_props of what an actor was given: of the whole props, or defaults. For what is rare, and looked at rarely. */
@@ -444,6 +458,8 @@ void gri_actor_kill(gri_actor *actor);
 /* supervise.c */
 void gri_actor_failed(gri_actor *actor, const gr_error *error);
 void gri_supervise_child(gri_actor *parent, gri_actor *child);
+/* A started hook has returned: the failure that a child has handed up meanwhile, or GR_OK. */
+gr_err gri_failure_of_start(gri_actor *actor);
 /* Whether an actor that is to be restarted has to wait for it; then it is asked again. In its turn. */
 bool gri_restart_waits(gri_actor *actor);
 /* The same for one that is restarted because of a sibling. */

@@ -228,6 +228,132 @@ static void r08_siblings_that_fail_while_their_parent_is_resumed_are_each_decide
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
 }
 
+/* ---- r08: a failure that is handed up while the parent starts */
+
+/* A parent whose started hook asks a child that fails; some of its starts do. */
+typedef struct nest {
+    struct lab *lab;
+    gr_props child;
+    bool says_it_is_fine;
+    int starts;
+    int bad_from, bad_to; /* the starts whose child fails */
+} nest;
+
+static gr_directive decide_escalate(void *arg, gr_pid child, const gr_error *error)
+{
+    (void)arg;
+    (void)child;
+    (void)error;
+    return GR_ESCALATE;
+}
+
+static gr_err nest_started(gr_context *ctx, void *state)
+{
+    nest *mine = state;
+    gr_pid child = gr_pid_null();
+    gr_msg *reply = NULL;
+    gr_err err = gr_spawn_child(ctx, &mine->child, NULL, &child);
+    bool is_bad = false;
+
+    mine->starts++;
+    is_bad = mine->starts >= mine->bad_from && mine->starts <= mine->bad_to;
+    lab_require(err == GR_OK);
+    err =
+        gr_request(gr_context_system(ctx), child, lab_word_new(is_bad ? 1 : 0), GR_FOREVER, &reply);
+    lab_require(err == (is_bad ? GR_EFAILED : GR_OK));
+    reply = gr_msg_unref(reply);
+    if (is_bad) { /* the failure, which comes right behind the answer, finds the hook at work */
+        gr_future *never = NULL;
+
+        lab_require(gr_future_new(mine->lab->sys, 5, &never) == GR_OK);
+        lab_require(gr_await(never, GR_FOREVER, &reply) == GR_ETIMEDOUT);
+        never = gr_future_unref(never);
+    }
+    lab_note(mine->lab, "start %d goes on", mine->starts);
+    return mine->says_it_is_fine ? GR_OK : err;
+}
+
+static gr_err nest_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    const lab_word *word = gr_msg_read(msg, &lab_word_type);
+
+    (void)state;
+    return word->number < 0 ? gr_fatal(GR_EIO, "start again")
+                            : gr_respond(ctx, lab_word_new(word->number));
+}
+
+static gr_props nest_props(struct lab *lab, int bad_from, int bad_to)
+{
+    nest *mine = lab_own(lab, sizeof(*mine));
+
+    mine->lab = lab;
+    mine->bad_from = bad_from;
+    mine->bad_to = bad_to;
+    mine->child = (gr_props){.receive = counting_receive, .state_bytes = sizeof(count)};
+    return (gr_props){.started = nest_started,
+                      .receive = nest_receive,
+                      .arg = mine,
+                      .supervision = {.decide = decide_escalate}};
+}
+
+static gr_err act_spawn_nest(gr_context *ctx, struct lab *lab, void *arg)
+{
+    gr_pid pid = gr_pid_null();
+    gr_err err = gr_spawn_child(ctx, arg, NULL, &pid);
+
+    lab_note(lab, "spawn %s", err == GR_OK ? "succeeds" : gr_last_error()->text);
+    return GR_OK;
+}
+
+/* The first start is part of the grandparent's turn: the failure is looked at when it is over. */
+static void r08_a_failure_handed_up_during_the_first_start_comes_behind_it(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid grand = lab_spawn(lab, "g");
+    enum { TIMES = 6 };
+
+    for (size_t i = 0; i < TIMES; i++) {
+        gr_props props = nest_props(lab, 1, 1);
+
+        assert_int_equal(lab_make(lab, grand, act_spawn_nest, &props), GR_OK);
+        LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
+    }
+    assert_int_equal(lab_count(lab, "spawn the handler failed"), TIMES); /* by its bare code */
+    assert_int_equal(lab_decisions(lab), 0);
+    for (size_t i = 0; i < TIMES; i++) {
+        gr_props props = nest_props(lab, 1, 1);
+
+        ((nest *)props.arg)->says_it_is_fine = true;
+        assert_int_equal(lab_make(lab, grand, act_spawn_nest, &props), GR_OK);
+        lab_wait_times(lab, "start 2 goes on", i + 1);
+    }
+    assert_int_equal(lab_count(lab, "spawn succeeds"), TIMES);
+    lab_flush(lab, grand);
+    assert_int_equal(lab_decisions(lab), 2 * TIMES); /* handed up, and started again */
+    lab_assert_notes(lab, "g", "g started");
+}
+
+/* That of a restart is its own turn. */
+static void r08_a_failure_handed_up_during_a_restart_fails_the_restart(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid grand = lab_spawn(lab, "g");
+    gr_props props = nest_props(lab, 2, 4);
+    gr_pid pid = gr_pid_null();
+
+    ((nest *)props.arg)->says_it_is_fine = true;
+    pid = lab_spawn_child_props(lab, grand, &props, "nest");
+    lab_tell(lab, pid, -1);
+    if (lab->stepped != NULL) {
+        lab_advance(lab, 1000); /* the bad starts take a little */
+    }
+    lab_wait(lab, "start 5 goes on");
+    assert_int_equal(ask_child(lab, pid), 0); /* here: the nest, which answers by itself */
+    assert_int_equal(lab_decisions(lab), 1 + 3 * 2);
+    assert_int_equal(gr_system_counters(lab->sys).actors, 3);
+    lab_flush(lab, grand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +361,8 @@ int main(void)
         LAB_BOTH(r02_a_child_born_while_its_parent_restarts_is_gone_before_the_new_state),
         LAB_BOTH(r08_a_failure_handed_up_and_resumed_resumes_parent_and_child),
         LAB_BOTH(r08_siblings_that_fail_while_their_parent_is_resumed_are_each_decided_once),
+        LAB_BOTH(r08_a_failure_handed_up_during_the_first_start_comes_behind_it),
+        LAB_BOTH(r08_a_failure_handed_up_during_a_restart_fails_the_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,6 +243,94 @@ static void r08_children_that_fail_together_are_restarted_once(void **state)
     assert_int_equal(gr_system_counters(lab->sys).restarts, CHILDREN);
 }
 
+static gr_err act_wait_and_fail(gr_context *ctx, struct lab *lab, void *arg)
+{
+    gr_msg *reply = NULL;
+    gr_err err = gr_await(arg, GR_FOREVER, &reply);
+
+    lab_require(err == GR_OK);
+    reply = gr_msg_unref(reply);
+    return lab_act_fail(ctx, lab, NULL);
+}
+
+static void step_until_decided(struct lab *lab, size_t decisions)
+{
+    while (lab_decisions(lab) < decisions) {
+        assert_true(gr_stepped_step(lab->stepped));
+    }
+}
+
+/* One that goes on with its handler when all are to be restarted, and fails in it: it is restarted with the others. */
+static void
+r08_a_child_that_fails_before_it_has_heard_of_the_decision_is_covered_by_it(void **state)
+{
+    struct lab *lab = *state;
+    household home = household_new(lab, (gr_supervision){.restarts = 1});
+    gr_future *future = NULL;
+
+    assert_int_equal(gr_future_new(lab->sys, GR_FOREVER, &future), GR_OK);
+    lab_do(lab, home.children[1], act_wait_and_fail, future);
+    lab_run(lab);
+    lab_do(lab, home.children[0], lab_act_fail, NULL);
+    step_until_decided(lab, CHILDREN);
+    assert_int_equal(gr_future_complete(future, lab_word_new(1)), GR_OK);
+    future = gr_future_unref(future);
+    lab_run(lab);
+    assert_int_equal(gr_system_counters(lab->sys).failures, 2);
+    assert_int_equal(gr_system_counters(lab->sys).restarts, CHILDREN);
+    assert_int_equal(count_of_each(lab, "started"), 2);
+    assert_int_equal(lab_decisions(lab), CHILDREN + 1); /* its own failure has one, too */
+    lab_do(lab, home.children[1], lab_act_fail,
+           NULL); /* that was one restart, this is the second */
+    lab_run(lab);
+    assert_int_equal(count_of_each(lab, "stopped failed"), 1);
+}
+
+static gr_err act_fail_with(gr_context *ctx, struct lab *lab, void *arg)
+{
+    const int *number = arg;
+
+    (void)ctx;
+    (void)lab;
+    return gr_fatal((gr_err)(GR_EAPP + *number), "number %d", *number);
+}
+
+static gr_directive resume_the_first(void *arg, gr_pid child, const gr_error *error)
+{
+    (void)child;
+    return error->code == (gr_err)(GR_EAPP + *(const int *)arg) ? GR_RESUME : GR_RESTART;
+}
+
+/* Whatever comes first, and however much of it is heard at once. */
+static void r08_a_child_that_is_resumed_is_restarted_with_its_siblings_all_the_same(void **state)
+{
+    struct lab *lab = *state;
+    static int numbers[] = {1, 2};
+    household home = household_new(lab, (gr_supervision){.decide = resume_the_first,
+                                                         .decide_arg = &numbers[0],
+                                                         .restarts = GR_RESTARTS_UNLIMITED});
+    enum { ROUNDS = 100 };
+
+    for (size_t round = 1; round <= ROUNDS; round++) {
+        lab_do(lab, home.children[0], act_fail_with, &numbers[0]);
+        while (lab->stepped != NULL && gr_system_counters(lab->sys).failures < 2 * round - 1) {
+            assert_true(gr_stepped_step(lab->stepped));
+        }
+        lab_do(lab, home.children[1], act_fail_with, &numbers[1]);
+        for (int i = 0; i < CHILDREN; i++) {
+            char note[32];
+
+            (void)snprintf(note, sizeof(note), "%s started", names[i]);
+            lab_wait_times(lab, note, round + 1);
+        }
+        flush_all(lab, &home);
+        LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).failures == 2 * round);
+        lab_flush(lab, home.parent);
+        flush_all(lab, &home);
+        assert_int_equal(count_of_each(lab, "stopped restarting"), round);
+    }
+}
+
 /* The same on threads, in all orders: every failure is decided, and everybody is there in the end. */
 static void r08_a_storm_of_failures_in_a_group_leaves_all_alive(void **state)
 {
@@ -461,15 +549,6 @@ static gr_directive decide_by_arg(void *arg, gr_pid child, const gr_error *error
     return error->code == (gr_err)(GR_EAPP + *number) ? GR_STOP : GR_ESCALATE;
 }
 
-static gr_err act_fail_with(gr_context *ctx, struct lab *lab, void *arg)
-{
-    const int *number = arg;
-
-    (void)ctx;
-    (void)lab;
-    return gr_fatal((gr_err)(GR_EAPP + *number), "number %d", *number);
-}
-
 static void r08_a_decider_has_an_arg_of_its_own(void **state)
 {
     struct lab *lab = *state;
@@ -560,6 +639,8 @@ int main(void)
         LAB_STEPPED(r08_all_children_share_one_count_of_restarts),
         LAB_STEPPED(r08_all_children_share_one_back_off),
         LAB_THREADS(r08_children_that_fail_together_are_restarted_once),
+        LAB_STEPPED(r08_a_child_that_fails_before_it_has_heard_of_the_decision_is_covered_by_it),
+        LAB_BOTH(r08_a_child_that_is_resumed_is_restarted_with_its_siblings_all_the_same),
         LAB_BOTH(r08_a_storm_of_failures_in_a_group_leaves_all_alive),
         LAB_BOTH(r08_a_waiting_group_stops_with_its_parent),
         LAB_STEPPED(r08_a_restarted_parents_new_children_have_a_count_of_their_own),

@@ -107,6 +107,62 @@ static gr_directive decide_by_error(void *arg, gr_pid child, const gr_error *err
     return strstr(error->text, "-2") != NULL ? GR_STOP : GR_RESUME;
 }
 
+/* ---- who it was */
+
+static gr_err quick_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    (void)ctx;
+    (void)state;
+    (void)msg;
+    return gr_fatal(GR_EFAILED, "no");
+}
+
+static void describe_owned(const void *arg, char *text, size_t bytes)
+{
+    (void)snprintf(text, bytes, "%s", (const char *)arg);
+}
+
+static void keep_line(void *arg, gr_log_level level, const char *id, const char *text)
+{
+    (void)level;
+    if (strcmp(id, "GR-ACTOR-FAILED") == 0) {
+        lab_note(arg, "%s", strchr(text, '('));
+    }
+}
+
+/* It may have been stopped, and its arg freed, before its parent looks at its failure. */
+static void r08_who_failed_is_known_when_it_has_gone_meanwhile(void **state)
+{
+    struct lab *lab = *state;
+    gr_system_options options = {.log = keep_line, .log_arg = lab, .log_level = GR_LOG_WARN};
+    enum { TIMES = 20 };
+    gr_pid parent = gr_pid_null();
+
+    lab_reopen(lab, &options);
+    parent = lab_spawn(lab, "p");
+    for (size_t i = 0; i < TIMES; i++) {
+        gr_props props = {.type_name = "guest",
+                          .receive = quick_receive,
+                          .describe = describe_owned,
+                          .arg = strdup("who it was"),
+                          .arg_free = free};
+        gr_pid child = lab_spawn_child_props(lab, parent, &props, "c");
+
+        lab_tell(lab, child, 1);
+        while (lab->stepped != NULL && gr_system_counters(lab->sys).failures == i) {
+            assert_true(gr_stepped_step(lab->stepped)); /* and no further */
+        }
+        LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).failures == i + 1);
+        gr_send_stop(lab->sys, child);
+        LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
+        lab_flush(lab, parent);
+        assert_int_equal(lab_decisions(lab), i + 1);
+        assert_true(gr_pid_equal(lab_decision_at(lab, i).child, child));
+    }
+    assert_int_equal(lab_count(lab, "(guest who it was) failed: GR_EFAILED: no; decision: restart"),
+                     TIMES);
+}
+
 /* ---- r05 */
 
 static void r05_a_failing_message_is_dropped_and_the_next_is_handled_by_a_new_state(void **state)
@@ -559,6 +615,7 @@ static void a_stopped_parents_failing_child_just_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        LAB_BOTH(r08_who_failed_is_known_when_it_has_gone_meanwhile),
         LAB_BOTH(r05_a_failing_message_is_dropped_and_the_next_is_handled_by_a_new_state),
         LAB_BOTH(r05_the_mailbox_pauses_until_the_parent_has_decided),
         LAB_BOTH(r05_who_asked_is_answered_when_the_handler_fails),

@@ -53,8 +53,8 @@ typedef gr_err (*gr_receive_fn)(gr_context *ctx, void *state, const gr_msg *msg)
 
 /**
  * Says in words which one of its type an actor is, for logs: a text of fewer than `bytes` bytes and a NUL. `arg` is that of
- * the props. Runs in the turn of the actor or of its supervisor, and in a signal handler when a stack is overrun: it must
- * only look at `arg`, and neither allocate nor wait.
+ * the props. Runs in the turn of the actor, and in a signal handler when a stack is overrun: it must only look at `arg`, and
+ * neither allocate nor wait.
  */
 typedef void (*gr_describe_fn)(const void *arg, char *text, size_t bytes);
 
