@@ -11,15 +11,17 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
+#include "guard.h"
+
 enum { OWED_MAX = 4096 };
 
 /* A context becomes that of the running fiber, and goes again. */
-static inline void enter(gr_context *context, gri_actor *actor, const gr_msg *msg, jmp_buf *panic)
+static inline void enter(gr_context *context, gri_actor *actor, const gr_msg *msg)
 {
     gri_worker *worker = gri_this_thread.worker;
     gri_fiber *fiber = worker == NULL ? NULL : worker->fiber;
 
-    *context = (gr_context){.actor = actor, .msg = msg, .panic = panic};
+    *context = (gr_context){.actor = actor, .msg = msg};
     if (__builtin_expect(fiber == NULL, 0)) {
         context->rounds = gri_this_thread.rounds;
         return;
@@ -79,39 +81,51 @@ gr_error gri_error_of(gr_err err)
     return detail;
 }
 
+static gr_err call_started(gr_context *ctx, void *state, const gr_msg *no_msg)
+{
+    gri_actor *actor = ctx->actor;
+    gr_err err = (actor->around & GRI_AROUND_STARTED) != 0 ? gri_middleware_started(ctx) : GR_OK;
+
+    (void)no_msg;
+    return err == GR_OK && actor->props.started != NULL ? actor->props.started(ctx, state) : err;
+}
+
 gr_err gri_context_run_started(gri_actor *actor)
 {
     gr_context context;
-    jmp_buf panic;
-    volatile gr_err err = GR_OK;
+    gr_err err = GR_OK;
 
-    enter(&context, actor, NULL, &panic);
-    if (_setjmp(panic) == 0) {
-        err = (actor->around & GRI_AROUND_STARTED) != 0 ? gri_middleware_started(&context) : GR_OK;
-        if (err == GR_OK && actor->props.started != NULL) {
-            err = actor->props.started(&context, actor->state);
-        }
-    } else {
-        err = gr_last_error()->code;
-    }
+    enter(&context, actor, NULL);
+    err = gri_guard_call(&context, actor->state, NULL, call_started, &context.guard);
     leave(&context);
     return err;
 }
 
+/* A context with what its call needs beside it; so for continuations. */
+typedef struct stopped_call {
+    gr_context context;
+    gr_reason reason;
+} stopped_call;
+
+static gr_err call_stopped(gr_context *ctx, void *state, const gr_msg *no_msg)
+{
+    (void)no_msg;
+    ctx->actor->props.stopped(ctx, state, ((stopped_call *)ctx)->reason);
+    return GR_OK;
+}
+
 void gri_context_run_stopped(gri_actor *actor, gr_reason reason)
 {
-    gr_context context;
-    jmp_buf panic;
+    stopped_call call = {.reason = reason};
+    gr_context *context = &call.context;
 
-    enter(&context, actor, NULL, &panic);
-    if (_setjmp(panic) == 0) {
-        actor->props.stopped(&context, actor->state, reason);
-    } else {
+    enter(context, actor, NULL);
+    if (gri_guard_call(context, actor->state, NULL, call_stopped, &context->guard) != GR_OK) {
         gr_system_log(actor->base.sys, GR_LOG_WARN, "GR-ACTOR-STOPPED-HOOK",
                       "the stopped hook of a %s panicked: %s", actor->props.type_name,
                       gr_last_error()->text);
     }
-    leave(&context);
+    leave(context);
 }
 
 void gri_answer_foreign(gr_system *sys, const gr_msg *msg, gr_err code)
@@ -206,22 +220,17 @@ static void settle_error(gri_actor *actor, gr_context *context, const gr_msg *ms
 void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
 {
     gr_context context;
-    jmp_buf panic;
-    volatile gr_err err = GR_OK;
+    gr_err err = GR_OK;
 
-    enter(&context, actor, msg, &panic);
+    enter(&context, actor, msg);
     if (__builtin_expect(actor->base.sys->stepped != NULL, 0)) {
         gri_stepped_handled(actor->base.sys, actor, msg);
     }
-    if (_setjmp(panic) == 0) {
-        err = actor->props.receive(&context, actor->state, msg);
-    } else {
+    err = gri_guard_call(&context, actor->state, msg, actor->props.receive, &context.guard);
+    if (__builtin_expect(err != GR_OK, 0)) {
         if (context.msg != msg) { /* that of a middleware whose frame is gone */
             (void)gr_msg_unref(context.msg);
         }
-        err = (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL);
-    }
-    if (__builtin_expect(err != GR_OK, 0)) {
         settle_error(actor, &context, msg, err);
         return;
     }
@@ -232,31 +241,41 @@ void gri_context_run_receive(gri_actor *actor, gr_msg *msg)
     (void)gr_msg_unref(msg);
 }
 
+typedef struct then_call {
+    gr_context context;
+    gr_then_fn fn;
+    void *arg;
+    gr_future *future;
+} then_call;
+
+static gr_err call_then(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    then_call *call = (then_call *)ctx;
+    gr_msg *reply = NULL;
+    gr_err outcome = gr_await(call->future, 0, &reply); /* it is complete */
+
+    (void)msg;
+    (void)gr_msg_unref(reply); /* the future has it */
+    return call->fn(ctx, state, call->arg, outcome, reply);
+}
+
 void gri_context_run_then(gri_actor *actor, const gr_msg *msg, gr_then_fn fn, void *arg,
                           gr_future *future, gr_msg *holder)
 {
-    gr_context context;
-    jmp_buf panic;
-    volatile gr_err err = GR_OK;
+    then_call call = {.fn = fn, .arg = arg, .future = future};
+    gr_context *context = &call.context;
+    gr_err err = GR_OK;
 
-    enter(&context, actor, msg, &panic);
-    context.keeps = holder;
+    enter(context, actor, msg);
+    context->keeps = holder;
     if (actor->base.sys->stepped != NULL && msg != NULL) {
         gri_stepped_handled(actor->base.sys, actor, msg);
     }
-    if (_setjmp(panic) == 0) {
-        gr_msg *reply = NULL;
-        gr_err outcome = gr_await(future, 0, &reply); /* it is complete */
-
-        (void)gr_msg_unref(reply); /* the future has it */
-        err = fn(&context, actor->state, arg, outcome, reply);
-    } else {
-        err = (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL);
-    }
+    err = gri_guard_call(context, actor->state, msg, call_then, &context->guard);
     if (err != GR_OK) {
-        settle_error(actor, &context, msg, err);
+        settle_error(actor, context, msg, err);
     } else {
-        leave(&context);
+        leave(context);
         (void)gr_msg_unref(msg);
     }
     (void)gr_msg_unref(holder);
@@ -272,7 +291,7 @@ void gr_panic(gr_context *context, gr_err code, const char *format, ...)
     va_end(args);
     (void)gr_error_set(code, NULL, 0, "%s", text);
     gri_events_abandon(context->rounds); /* while their frames are still there */
-    _longjmp(*context->panic, 1);
+    gri_guard_leave(context->guard, (gr_err)((unsigned)gr_last_error()->code | (unsigned)GR_FATAL));
 }
 
 /* ---- what handlers may do --------------------------------------------------------------------------------------- */

@@ -7,7 +7,6 @@
 #define GRI_SYSTEM_INTERNAL_H
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 
@@ -235,7 +234,7 @@ struct gr_context {
     void *chunks;        /* of gr_context_alloc() */
     gr_msg *answers;     /* that typed handlers are filling, linked, the latest first */
     const gr_msg *keeps; /* let go of beside `msg` when the fiber is dropped in a crash */
-    jmp_buf *panic;      /* where gr_panic() goes */
+    void *guard;         /* of the call that gr_panic() leaves, see guard.h */
     struct gri_event_round
         *rounds; /* of the event stream, that it was entered in; a panic ends those begun since */
     gr_context *outer; /* a started hook runs inside a handler of the parent */
@@ -274,6 +273,8 @@ struct gri_worker {
     _Atomic(gri_actor *) running;
     _Atomic(const gr_type *) running_type;
     _Atomic uint64_t turns;
+    /* Only the worker writes them; parts of the system's counts. */
+    _Atomic uint64_t spawned, stopped;
 };
 
 /* What this thread is doing. */
@@ -372,8 +373,9 @@ struct gr_system {
     gri_process_table table;
     gri_timers timers;
     /* Any thread. */
-    atomic_int phase; /* gri_phase */
-    atomic_uint_fast64_t live;
+    _Alignas(64)
+        atomic_uint_fast64_t live; /* apart from what others read: every start and end writes it */
+    _Alignas(64) atomic_int phase; /* gri_phase */
     atomic_uint_fast64_t spawns_failed, given_up, resumes, escalations, timeouts, slow_handlers,
         ticks_left_out;
     atomic_uint_fast64_t spawned, stopped, restarts, failures, dead_letters, late_replies, refused,
@@ -431,6 +433,14 @@ static inline void gri_actor_go(gri_actor *actor, gri_status status)
 static inline void gri_count(atomic_uint_fast64_t *counter, uint64_t more)
 {
     (void)atomic_fetch_add_explicit(counter, more, memory_order_relaxed); /* a count */
+}
+
+/* One more of what only the calling thread counts there. */
+static inline void gri_count_own(_Atomic uint64_t *counter)
+{
+    /* Relaxed, both: a count. */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 int64_t gri_deadline(const gr_system *sys, int64_t timeout_ms);
@@ -602,6 +612,8 @@ bool gri_workers_stop(gr_system *sys); /* false: some thread hangs in a handler 
 void gri_workers_free(gr_system *sys);
 void gri_workers_describe_hung(gr_system *sys, char *text, size_t bytes);
 gri_worker *gri_workers_at(gr_system *sys, uint32_t index); /* NULL beyond the last */
+/* The worker of this system that the calling thread is; NULL: it is none, or one of a pinned actor. */
+gri_worker *gri_workers_here(gr_system *sys);
 /* All of them, those of pinned actors too. */
 void gri_workers_each(gr_system *sys, void (*fn)(void *arg, gri_worker *worker), void *arg);
 
