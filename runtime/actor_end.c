@@ -82,8 +82,9 @@ static void vacate(gri_actor *actor, gr_reason reason)
 
     atomic_store_explicit(&actor->asked, 0,
                           memory_order_relaxed); /* askers of this generation are turned away */
-    /* Release: a sender that sees the next generation knows that this one has gone. */
-    (void)atomic_fetch_add_explicit(&actor->base.generation, 1, memory_order_release);
+    /* Release: a sender that sees the next generation knows that this one has gone. Sequentially consistent: see
+     * gri_room_fail(). */
+    (void)atomic_fetch_add_explicit(&actor->base.generation, 1, memory_order_seq_cst);
     if (actor->name != NULL) {
         gri_name_remove(sys, actor->name, pid);
     }
@@ -265,6 +266,17 @@ static bool finish_passivation(gri_actor *actor)
     return true;
 }
 
+static void count_stopped(gr_system *sys)
+{
+    gri_worker *here = gri_workers_here(sys);
+
+    if (here == NULL) {
+        gri_count(&sys->stopped, 1);
+    } else {
+        gri_count_own(&here->stopped);
+    }
+}
+
 /* The actor is gone when this returns, and may be another by then. */
 static void finish_stop(gri_actor *actor)
 {
@@ -272,7 +284,7 @@ static void finish_stop(gri_actor *actor)
     gri_actor *parent = actor->parent;
 
     if (actor->reason != GR_REASON_NEVER_EXISTED) { /* else it was never counted as spawned */
-        (void)atomic_fetch_add_explicit(&sys->stopped, 1, memory_order_relaxed); /* a count */
+        count_stopped(sys);
     }
     run_stopped_hook(actor, (gr_reason)actor->reason);
     drain_notes(actor); /* who watched before it was asked to stop may still be among them */

@@ -244,6 +244,17 @@ static gr_err pin(gri_actor *actor, const gr_props *props)
                : gri_pinned_new(sys, actor->props.type_name, stack_bytes, &extras->pinned);
 }
 
+static void count_spawned(gr_system *sys)
+{
+    gri_worker *here = gri_workers_here(sys);
+
+    if (here == NULL) {
+        gri_count(&sys->spawned, 1);
+    } else {
+        gri_count_own(&here->spawned);
+    }
+}
+
 static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
                     gr_pid *out_pid)
 {
@@ -301,7 +312,7 @@ static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, co
     if (props->pinned && sys->stepped == NULL) {
         actor->home = actor->extras->pinned; /* from here on; the started hook ran here */
     }
-    (void)atomic_fetch_add_explicit(&sys->spawned, 1, memory_order_relaxed); /* a count */
+    count_spawned(sys);
     if (parent != NULL) {
         LIST_INSERT_HEAD(&parent->children, actor, sibling);
         if (parent->extras != NULL &&

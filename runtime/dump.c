@@ -19,6 +19,8 @@ static void add_worker(void *arg, gri_worker *worker)
     counters->fibers += atomic_load_explicit(&worker->fibers, memory_order_relaxed);
     counters->fibers_waiting += atomic_load_explicit(&worker->waiting, memory_order_relaxed);
     counters->turns += atomic_load_explicit(&worker->turns, memory_order_relaxed);
+    counters->spawned += atomic_load_explicit(&worker->spawned, memory_order_relaxed);
+    counters->stopped += atomic_load_explicit(&worker->stopped, memory_order_relaxed);
 }
 
 static void each_worker(gr_system *sys, void (*fn)(void *arg, gri_worker *worker), void *arg)

@@ -57,6 +57,10 @@ gr_err gri_middleware_init(gri_actor *actor, const gr_props *props)
     gr_next inner;
     unsigned around = 0, kind = 0;
 
+    if (all.at == NULL && all.then == NULL) {
+        actor->around = 0;
+        return GR_OK;
+    }
     for (kind = GRI_AROUND_STARTED; kind <= GRI_AROUND_SPAWN; kind <<= 1) {
         around |= outermost(&all, (enum gri_around)kind, &inner) == NULL ? 0 : kind;
     }

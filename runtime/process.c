@@ -166,11 +166,9 @@ static void refill(gr_system *sys, gri_process_kind kind, gri_free_list *list)
 /* The free lists of the calling worker, if it is one of this system's. */
 static gri_free_lists *lists_of_thread(gr_system *sys)
 {
-    gri_worker *worker = gri_this_thread.worker;
+    gri_worker *worker = gri_workers_here(sys);
 
-    return worker != NULL && sys->stepped == NULL && worker == gri_workers_at(sys, worker->index)
-               ? &worker->free
-               : NULL;
+    return worker == NULL ? NULL : &worker->free;
 }
 
 static gri_process *pop(gri_free_list *list)

@@ -89,6 +89,11 @@ void gri_room_serve(gri_actor *actor, bool popping)
 
 void gri_room_fail(gri_actor *actor)
 {
+    /* Sequentially consistent, with the generation that was changed before: either this sees that somebody wants room, or who
+     * wants it sees that the actor has gone. */
+    if (!atomic_load_explicit(&actor->room_wanted, memory_order_seq_cst)) {
+        return;
+    }
     while (serve_one(gri_room_stripe_of(actor), actor, FOR_THE_END)) {
     }
 }
@@ -112,8 +117,8 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, i
      * gives the actor back, finds that room is wanted. */
     atomic_store_explicit(&actor->room_wanted, true, memory_order_seq_cst);
     (void)atomic_load_explicit(&actor->mailbox.word, memory_order_seq_cst);
-    /* Acquire: as a send does. */
-    dead = atomic_load_explicit(&actor->base.generation, memory_order_acquire) != to.generation;
+    /* Sequentially consistent: see gri_room_fail(). */
+    dead = atomic_load_explicit(&actor->base.generation, memory_order_seq_cst) != to.generation;
     if (!dead) {
         msg->block.tag = to.generation;
         pushed = gri_mailbox_push(&actor->mailbox, msg, gri_mailbox_low_mark(&actor->mailbox));

@@ -195,3 +195,11 @@ gri_worker *gri_workers_at(gr_system *sys, uint32_t index)
     return sys->workers == NULL || index >= sys->workers->count ? NULL
                                                                 : &sys->workers->at[index].worker;
 }
+
+gri_worker *gri_workers_here(gr_system *sys)
+{
+    gri_worker *worker = gri_this_thread.worker;
+    gri_station *own = worker == NULL ? NULL : worker->own;
+
+    return sys->workers != NULL && own != NULL && own->sys == sys && !own->pinned ? worker : NULL;
+}
