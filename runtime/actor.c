@@ -257,6 +257,13 @@ static inline bool has_only_messages(const gri_actor *actor)
             (actor->extras->waits_count == 0 && actor->extras->unstashed == NULL));
 }
 
+void gri_actor_finish_turn(gri_actor *actor)
+{
+    if (!release(actor)) {
+        gri_actor_schedule(actor);
+    }
+}
+
 void gri_actor_run(gri_actor *actor)
 {
     gri_worker *worker = gri_this_thread.worker;
@@ -293,9 +300,11 @@ void gri_actor_run(gri_actor *actor)
         left -= notes == NOTED_AND_RUN ? 1 : 0;
         if (gri_actor_may_handle(actor)) {
             if (left == 0) {
-                if (!release(actor)) {
-                    gri_actor_schedule(actor);
+                /* Relaxed: as above. */
+                if (atomic_load_explicit(&actor->room_wanted, memory_order_relaxed)) {
+                    gri_room_serve_in_turn(actor);
                 }
+                gri_actor_finish_turn(actor);
                 return;
             }
             msg = gri_actor_next_message(actor);
@@ -306,12 +315,5 @@ void gri_actor_run(gri_actor *actor)
         } else if (release(actor)) {
             return;
         }
-    }
-}
-
-void gri_actor_finish_turn(gri_actor *actor)
-{
-    if (!release(actor)) {
-        gri_actor_schedule(actor);
     }
 }

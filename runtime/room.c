@@ -1,8 +1,9 @@
 /*
  * Waiting for room in a mailbox. Senders that wait stand in a queue; the worker that runs the actor pushes their messages for
- * them, in turn, once half of what they may fill is empty again. So nobody is woken in vain or for one message only. While
- * others keep the mailbox full, the first of them gets the place of every second message that is popped, before it is popped: so
- * late comers do not keep them waiting for ever.
+ * them, in turn, once half of what they may fill is empty again. So nobody is woken in vain or for one message only. Others,
+ * which do not wait, must not keep them waiting for ever: while they keep the mailbox full, the first sender that waits gets
+ * the place of every eighth message (of every second in a small mailbox) before that is popped; and however many messages are
+ * there, it goes on at the end of a turn that was long enough to be cut short.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,15 +25,17 @@ gri_room_stripe *gri_room_stripe_of(gri_actor *actor)
 }
 
 /* What a waiter may be let go for. */
-typedef enum serving { FOR_ROOM, FOR_THE_NEXT_PLACE, FOR_THE_END } serving;
+typedef enum serving { FOR_ROOM, FOR_ITS_TURN, FOR_THE_NEXT_PLACE, FOR_THE_END } serving;
 
-/* Pushes a waiter's message if it may be; in the place of the one that is popped next, or where there is room. */
+/* Pushes a waiter's message if it may be: where there is room, or for once above that, or in the place of the one that is popped
+ * next. */
 static bool push_locked(gri_actor *actor, struct gri_room_wait *waiter, serving what)
 {
     gri_mailbox *box = &actor->mailbox;
     uint32_t limit = gri_mailbox_limit(box);
 
-    if (what == FOR_THE_NEXT_PLACE ? gri_mailbox_depth(box) != limit : !gri_mailbox_has_room(box)) {
+    if ((what == FOR_ROOM && !gri_mailbox_has_room(box)) ||
+        (what == FOR_THE_NEXT_PLACE && gri_mailbox_depth(box) != limit)) {
         return false;
     }
     waiter->msg->block.tag = waiter->to.generation;
@@ -85,6 +88,11 @@ void gri_room_serve(gri_actor *actor, bool popping)
                gri_mailbox_depth(&actor->mailbox) == gri_mailbox_limit(&actor->mailbox)) {
         (void)serve_one(stripe, actor, FOR_THE_NEXT_PLACE);
     }
+}
+
+void gri_room_serve_in_turn(gri_actor *actor)
+{
+    (void)serve_one(gri_room_stripe_of(actor), actor, FOR_ITS_TURN);
 }
 
 void gri_room_fail(gri_actor *actor)

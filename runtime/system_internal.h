@@ -510,6 +510,8 @@ void gri_timer_tick_taken(const gr_msg *msg);
 gri_room_stripe *gri_room_stripe_of(gri_actor *actor);
 /* Pushes for those that wait. `popping`: a message is popped next, and its place may be given. Only by who runs the actor. */
 void gri_room_serve(gri_actor *actor, bool popping);
+/* A long turn ends: one that waits goes on, if there is any place at all. Only by who runs the actor. */
+void gri_room_serve_in_turn(gri_actor *actor);
 void gri_room_fail(gri_actor *actor);
 gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *take_msg,
                      int64_t deadline_ms);

@@ -374,10 +374,11 @@ static void waiting_senders_get_room_in_turn(void **state)
 typedef struct talker {
     struct lab *lab;
     int rounds;
+    int most;
     bool heard;
 } talker;
 
-enum { TALKER_ROUNDS = 1000 };
+enum { TALKER_ROUNDS = 1000, TALKER_LONG_ROUNDS = 100 * 1000 };
 
 /* Fills its own mailbox again with every message, until it hears a 7. */
 static gr_err talker_receive(gr_context *ctx, void *state, const gr_msg *msg)
@@ -388,7 +389,7 @@ static gr_err talker_receive(gr_context *ctx, void *state, const gr_msg *msg)
     if (word->number == 7) {
         mine->heard = true;
         lab_note(mine->lab, "heard");
-    } else if (!mine->heard && mine->rounds < TALKER_ROUNDS) {
+    } else if (!mine->heard && mine->rounds < mine->most) {
         mine->rounds++;
         (void)gr_send(gr_context_system(ctx), gr_context_self(ctx), lab_word_new(1));
     }
@@ -398,7 +399,7 @@ static gr_err talker_receive(gr_context *ctx, void *state, const gr_msg *msg)
 static void late_comers_do_not_keep_a_waiting_sender_from_its_turn(void **state)
 {
     struct lab *lab = *state;
-    talker here = {.lab = lab};
+    talker here = {.lab = lab, .most = TALKER_ROUNDS};
     gr_props props = {.receive = talker_receive, .mailbox_limit = 1, .arg = &here};
     gr_pid pid = lab_spawn_props(lab, &props, NULL);
     queuer waiting = {pid, 7};
@@ -407,7 +408,25 @@ static void late_comers_do_not_keep_a_waiting_sender_from_its_turn(void **state)
     lab_do(lab, lab_spawn(lab, "q"), act_queue_up, &waiting);
     lab_wait(lab, "heard");
     lab_wait(lab, "q7: GR_OK");
-    assert_true(here.rounds < TALKER_ROUNDS);
+    assert_true(here.rounds < here.most);
+}
+
+/* More than senders that wait may fill, and less than the mailbox holds: there it stays. */
+static void those_who_do_not_wait_do_not_keep_a_waiting_sender_from_its_turn(void **state)
+{
+    struct lab *lab = *state;
+    talker here = {.lab = lab, .most = TALKER_LONG_ROUNDS};
+    gr_props props = {.receive = talker_receive, .arg = &here};
+    gr_pid pid = lab_spawn_props(lab, &props, NULL);
+    queuer waiting = {pid, 7};
+
+    for (int i = 0; i < 2 * GRI_MAILBOX_PATIENT; i++) {
+        lab_tell(lab, pid, 1);
+    }
+    lab_do(lab, lab_spawn(lab, "q"), act_queue_up, &waiting);
+    lab_wait(lab, "heard");
+    lab_wait(lab, "q7: GR_OK");
+    assert_true(here.rounds < here.most);
 }
 
 /* ---- senders that wait keep a queue short */
@@ -592,6 +611,7 @@ int main(void)
         LAB_BOTH(a_waiting_send_gives_up_in_time),
         LAB_BOTH(waiting_senders_get_room_in_turn),
         LAB_STEPPED(late_comers_do_not_keep_a_waiting_sender_from_its_turn),
+        LAB_BOTH(those_who_do_not_wait_do_not_keep_a_waiting_sender_from_its_turn),
         LAB_BOTH(senders_that_wait_for_a_dying_actor_are_told),
         LAB_BOTH(senders_that_wait_keep_the_queue_short_and_leave_room_for_others),
         LAB_BOTH(who_has_waited_long_enough_is_as_good_as_who_does_not_wait),
