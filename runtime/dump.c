@@ -58,7 +58,7 @@ gr_counters gr_system_counters(gr_system *sys)
 
 /* ---- the dump --------------------------------------------------------------------------------------------------- */
 
-static void dump_counters(const gr_counters *counters, FILE *out)
+static void dump_counters(const gr_counters *counters, uint32_t stack_bytes, FILE *out)
 {
     const struct {
         const char *name;
@@ -86,8 +86,9 @@ static void dump_counters(const gr_counters *counters, FILE *out)
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         (void)fprintf(out, ", %llu %s", (unsigned long long)rows[i].count, rows[i].name);
     }
-    (void)fprintf(out, ", %llu fibers (%llu waiting)\n", (unsigned long long)counters->fibers,
-                  (unsigned long long)counters->fibers_waiting);
+    (void)fprintf(out, ", %llu fibers (%llu waiting), stacks of %u KiB\n",
+                  (unsigned long long)counters->fibers,
+                  (unsigned long long)counters->fibers_waiting, stack_bytes / 1024);
 }
 
 /* What the fiber of an actor waits for, by the slot that it has left there. */
@@ -178,7 +179,7 @@ void gr_system_dump(gr_system *sys, FILE *out)
 
     (void)fprintf(out, "system %s %016llx: %llu actors", sys->name, (unsigned long long)sys->node,
                   (unsigned long long)counters.actors);
-    dump_counters(&counters, out);
+    dump_counters(&counters, sys->stack_bytes, out);
     gri_names_dump(sys, out);
     each_worker(sys, dump_worker, out);
     for (slot = 0; slot < slots; slot++) {

@@ -19,11 +19,34 @@
 
 #include "os.h"
 
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+
+#if defined(THREAD_SANITIZER)
+enum { MAPS_PER_STACK = 8 }; /* its shadow is mapped alike, and a fiber of it takes some more */
+#else
+enum { MAPS_PER_STACK = 2 };
+#endif
+
 enum {
     SLAB_STACKS = 64,
     SLAB_STACK_BYTES_MAX = 1 << 20, /* larger ones are few, and always guarded */
-    MAPS_PER_STACK = 2,
-    MAPS_SHARE = 2, /* guarded stacks take at most one of so many maps */
+    MAPS_SHARE = 2,                 /* guarded stacks take at most one of so many maps */
+    VALGRIND_GUARDED = 1000,        /* it has a table of 30000 maps, and looks through it */
     CANARY_WORDS = 32
 };
 
@@ -49,7 +72,8 @@ static bool may_guard(size_t bytes)
     size_t limit = atomic_load_explicit(&guarded_limit, memory_order_relaxed); /* a number */
 
     if (limit == 0) {
-        limit = gri_os_maps_max() / MAPS_SHARE / MAPS_PER_STACK;
+        limit = RUNNING_ON_VALGRIND ? VALGRIND_GUARDED
+                                    : gri_os_maps_max() / MAPS_SHARE / MAPS_PER_STACK;
         gri_stack_limit_guarded(limit);
     }
     /* Relaxed: a count; some more at the same moment do no harm. */

@@ -40,6 +40,11 @@ int64_t lab_real_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t lab_patience_s(void)
+{
+    return RUNNING_ON_VALGRIND ? (int64_t)10 * LAB_WAIT_S : LAB_WAIT_S;
+}
+
 void lab_breathe(struct lab *lab)
 {
     if (lab->stepped != NULL) {
@@ -230,7 +235,7 @@ void lab_wait_times(struct lab *lab, const char *note, size_t times)
 
     lab_run(lab);
     (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += LAB_WAIT_S;
+    until.tv_sec += lab_patience_s();
     (void)pthread_mutex_lock(&lab->lock);
     while ((found = count_locked(lab, note)) < times && waited != ETIMEDOUT &&
            lab->stepped == NULL) {
