@@ -24,6 +24,8 @@ static inline void enter(gr_context *context, gri_actor *actor, const gr_msg *ms
     *context = (gr_context){.actor = actor, .msg = msg};
     if (__builtin_expect(fiber == NULL, 0)) {
         context->rounds = gri_this_thread.rounds;
+        context->outer = gri_this_thread.hook;
+        gri_this_thread.hook = context;
         return;
     }
     context->outer = fiber->context;
@@ -53,6 +55,8 @@ static inline void leave(gr_context *context)
 
     if (__builtin_expect(worker != NULL && worker->fiber != NULL, 1)) {
         worker->fiber->context = context->outer;
+    } else {
+        gri_this_thread.hook = context->outer;
     }
     if (__builtin_expect(context->chunks != NULL, 0)) {
         free_chunks(context);

@@ -98,8 +98,12 @@ void gri_subscription_end_locked(gr_subscription *subscription)
 gr_err gr_subscribe(gr_system *sys, const gr_type *type, gr_event_fn fn, void *arg,
                     gr_subscription **out_subscription)
 {
-    gr_subscription *subscription = gri_calloc(1, sizeof(*subscription));
+    gr_subscription *subscription = NULL;
 
+    if (fn == NULL) {
+        return GRI_FAIL(GR_EINVAL, "a subscription without a function");
+    }
+    subscription = gri_calloc(1, sizeof(*subscription));
     if (subscription == NULL) {
         return GRI_FAIL(GR_ENOMEM, "a subscription");
     }

@@ -147,6 +147,7 @@ static gr_err future_new(gr_system *sys, gr_pid asked, int64_t timeout_ms, gr_fu
     future->code = GR_OK;
     future->fn = NULL;
     future->links = NULL;
+    future->turn = 0;
     future->asked = asked;
     TAILQ_INIT(&future->waits);
     atomic_store_explicit(&future->refs, 1, memory_order_relaxed); /* nobody else has it yet */
@@ -386,6 +387,9 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
         return GRI_FAIL(GR_ETIMEDOUT, "no answer yet, and no time to wait for it");
     }
     err = gri_events_may_wait();
+    if (err == GR_OK && future->turn != 0) {
+        err = gri_wait_for_oneself(future->turn);
+    }
     if (err != GR_OK) {
         return err;
     }
@@ -400,6 +404,38 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
     }
     (void)gr_future_unref(future);
     return err;
+}
+
+void gri_future_sending(gr_future *future, gr_pid to)
+{
+    gr_context *turn = gri_wait_in_the_way(to);
+
+    future->turn = turn == NULL ? 0 : gri_wait_turn(turn);
+}
+
+/* Through the middleware of who asks, which may send it elsewhere. */
+static gr_err send_through(gr_context *context, gr_future *future, gr_pid to, gr_msg *msg)
+{
+    gr_future *outer = context->asking; /* a middleware may ask too */
+    gr_err err = GR_OK;
+
+    context->asking = future;
+    err = gri_middleware_send(context, to, msg);
+    context->asking = outer;
+    return err;
+}
+
+static gr_err send_plainly(gr_system *sys, gr_future *future, gr_pid to, gr_msg *msg)
+{
+    gri_future_sending(future, to);
+    return gr_send(sys, to, msg);
+}
+
+/* Whether what a handler sends goes through middleware. */
+static bool goes_through(const gr_context *context, const gr_system *sys)
+{
+    return context != NULL && (context->actor->around & GRI_AROUND_SEND) != 0 &&
+           context->actor->base.sys == sys;
 }
 
 gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms,
@@ -422,10 +458,8 @@ gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout
     } else {
         gr_msg_set_sender(msg, pid);
         gr_msg_set_request(msg);
-        err = context != NULL && (context->actor->around & GRI_AROUND_SEND) != 0 &&
-                      context->actor->base.sys == sys
-                  ? gri_middleware_send(context, to, msg)
-                  : gr_send(sys, to, msg);
+        err = goes_through(context, sys) ? send_through(context, future, to, msg)
+                                         : send_plainly(sys, future, to, msg);
         if (err != GR_OK) { /* most often it has been told by the dead letter already */
             gri_future_fail(&future->base, pid, err);
         }
@@ -437,8 +471,12 @@ gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout
 gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms, gr_msg **out_reply)
 {
     gr_future *future = NULL;
+    gr_context *turn = gri_wait_in_the_way(to);
     gr_err err = gri_events_may_wait(); /* before anything is sent */
 
+    if (err == GR_OK && turn != NULL && !goes_through(gri_context_now(), sys)) {
+        err = gri_wait_for_oneself(gri_wait_turn(turn));
+    }
     if (err != GR_OK) {
         (void)gr_msg_unref(msg);
         return err;

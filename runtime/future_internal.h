@@ -29,10 +29,14 @@ struct gr_future {
     gri_future_link *links;      /* lock; newest first, each with a reference */
     atomic_uint refs;
     int64_t deadline_ms;
+    uint64_t
+        turn; /* in which its request was sent, if that has to end before it can be handled; else 0 */
     gr_pid asked; /* lock; whose answer it waits for, for people; null: not known */
     gr_alarm alarm;
 };
 
+/* Before the request of a future that nobody else has yet is sent: notes whether a turn of the sender is in its way. */
+void gri_future_sending(gr_future *future, gr_pid to);
 /* Has a link told, at once when the future is complete already. It takes the link. */
 void gri_future_attach(gr_future *future, gri_future_link *link);
 /* What a complete future has come to: a code, and the message it came in, if any (with an error one of gr_error_type). */

@@ -8,6 +8,7 @@
 
 #include <gri/fail.h>
 
+#include "future_internal.h"
 #include "router_internal.h"
 
 typedef const gr_middleware *const *list;
@@ -153,6 +154,10 @@ gr_err gr_next_send(const gr_next *next, gr_context *ctx, gr_pid to, gr_msg *msg
     const gr_middleware *middleware = outermost(next, GRI_AROUND_SEND, &inner);
 
     if (middleware == NULL || msg == NULL) {
+        if (msg != NULL && ctx->asking != NULL && msg->request &&
+            gr_pid_equal(msg->sender, gr_future_pid(ctx->asking))) {
+            gri_future_sending(ctx->asking, to);
+        }
         return gr_send(ctx->actor->base.sys, to, msg);
     }
     return middleware->send(middleware->arg, ctx, to, msg, &inner);

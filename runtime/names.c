@@ -111,6 +111,9 @@ gr_err gr_name_find(gr_system *sys, const char *name, gr_pid *out_pid)
 {
     struct gri_name_entry *entry = NULL;
 
+    if (name == NULL) {
+        return GRI_FAIL(GR_EINVAL, "an actor without a name is not to be found by it");
+    }
     (void)pthread_mutex_lock(&sys->names_lock);
     HASH_FIND(hh, sys->names, name, strlen(name), entry);
     if (entry != NULL) {

@@ -114,6 +114,9 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, i
     bool dead = false;
     gr_err err = GR_OK;
 
+    if (gri_wait_in_the_way(to) != NULL) { /* nobody but the caller could make room */
+        return gri_send_local(sys, to, msg, false);
+    }
     gri_wait_init(&waiter.wait, sys);
     waiter.wait.on = actor->base.slot;
     err = gri_wait_prepare(&waiter.wait);

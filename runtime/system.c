@@ -136,6 +136,7 @@ static void take_options(gr_system *sys, const gr_system_options *options)
     /* Under a seed nobody is to be kept from guessing, but the run is to be the same each time. */
     sys->pid_secret = options->stepped != NULL ? ~sys->node : gri_os_random();
     atomic_init(&sys->random_state, gri_os_random());
+    atomic_init(&sys->turns_named, sys->node); /* so that two systems give different ones */
 }
 
 gr_err gr_system_new(const gr_system_options *given, gr_system **out_sys)
@@ -243,6 +244,16 @@ static bool wait_gone(gr_system *sys, int64_t deadline_ms)
     return all_gone(sys);
 }
 
+/* The calling thread, if it is one that has to go on for the system to stop: GR_EINVAL. */
+static gr_err may_stop(void)
+{
+    if (gri_this_thread.worker != NULL || gri_context_here() != NULL) {
+        return GRI_FAIL(
+            GR_EINVAL, "a handler cannot wait for the end of a system: let another thread stop it");
+    }
+    return gri_events_may_wait();
+}
+
 gr_err gr_system_stop(gr_system *sys, int64_t timeout_ms)
 {
     int64_t deadline_ms = gri_deadline(sys, timeout_ms);
@@ -250,11 +261,7 @@ gr_err gr_system_stop(gr_system *sys, int64_t timeout_ms)
     bool gone = false;
     char hung[200];
 
-    if (gri_context_now() != NULL) {
-        return GRI_FAIL(
-            GR_EINVAL, "a handler cannot wait for the end of a system: let another thread stop it");
-    }
-    if (gri_events_may_wait() != GR_OK) {
+    if (may_stop() != GR_OK) {
         return GR_EINVAL;
     }
     if (atomic_load_explicit(&sys->phase, memory_order_seq_cst) == GRI_PHASE_DOWN || sys->killed) {
@@ -292,6 +299,9 @@ gr_system *gr_system_free(gr_system *sys)
 {
     if (sys == NULL) {
         return NULL;
+    }
+    if (may_stop() != GR_OK) {
+        return sys; /* still the caller's, as before */
     }
     if ((sys->workers != NULL || sys->stepped != NULL) && !sys->killed &&
         atomic_load_explicit(&sys->phase, memory_order_seq_cst) != GRI_PHASE_DOWN) {

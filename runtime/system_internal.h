@@ -82,6 +82,12 @@ TAILQ_HEAD(gri_wait_queue, gri_wait);
 LIST_HEAD(gri_wait_list, gri_wait);
 
 void gri_wait_init(gri_wait *wait, gr_system *sys);
+/* The turn of this thread or fiber that has to end before an actor can handle what is sent to it, or NULL. */
+gr_context *gri_wait_in_the_way(gr_pid to);
+/* A name for it that no other turn has. */
+uint64_t gri_wait_turn(gr_context *context);
+/* GR_EDEADLOCK, with the remedy, in a turn of this name. */
+gr_err gri_wait_for_oneself(uint64_t turn);
 /* Gets what waiting needs; GR_ENOMEM. After it gri_wait_for() cannot fail for want of memory. Before others learn of the wait. */
 gr_err gri_wait_prepare(gri_wait *wait);
 /* Sleeps until woken or until the deadline; gives back the waker's code, or GR_ETIMEDOUT. */
@@ -238,6 +244,8 @@ struct gr_context {
     struct gri_event_round
         *rounds; /* of the event stream, that it was entered in; a panic ends those begun since */
     gr_context *outer; /* a started hook runs inside a handler of the parent */
+    gr_future *asking; /* the request of which is on its way through middleware */
+    uint64_t turn; /* what futures call it that cannot complete before it ends; 0: no need yet */
 };
 
 /* ---- workers --------------------------------------------------------------------------------------------------- */
@@ -282,6 +290,7 @@ typedef struct gri_thread {
     gri_worker *worker; /* NULL outside of workers */
     gri_parker *parker;
     struct gri_event_round *rounds; /* outside of fibers */
+    gr_context *hook;               /* likewise: of an actor that is being started here */
 } gri_thread;
 
 extern GRI_THREAD_LOCAL gri_thread gri_this_thread;
@@ -292,6 +301,14 @@ static inline gr_context *gri_context_now(void)
     gri_worker *worker = gri_this_thread.worker;
 
     return worker == NULL || worker->fiber == NULL ? NULL : worker->fiber->context;
+}
+
+/* As gri_context_now(), and the hook of an actor that a thread of the application is starting. */
+static inline gr_context *gri_context_here(void)
+{
+    gri_worker *worker = gri_this_thread.worker;
+
+    return worker == NULL || worker->fiber == NULL ? gri_this_thread.hook : worker->fiber->context;
 }
 
 /* The rounds of subscribed functions that are being called right here, innermost first. */
@@ -381,6 +398,7 @@ struct gr_system {
     atomic_uint_fast64_t spawned, stopped, restarts, failures, dead_letters, late_replies, refused,
         dropped;
     atomic_uint_fast64_t random_state;
+    _Atomic uint64_t turns_named; /* the next name of a turn, see gri_wait_turn() */
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_changed; /* live reached 0, or the phase changed */
     pthread_mutex_t names_lock;

@@ -53,6 +53,48 @@ static gri_actor *actor_of_fiber(void)
     return context == NULL ? NULL : context->actor;
 }
 
+gr_context *gri_wait_in_the_way(gr_pid to)
+{
+    gr_context *context = gri_context_here();
+
+    while (context != NULL && !gr_pid_equal(gri_actor_pid(context->actor), to)) {
+        context = context->outer;
+    }
+    return context == NULL ||
+                   (context->actor->props.reentrant && context->actor->status != GRI_STARTING &&
+                    context->actor->status != GRI_RESTARTING)
+               ? NULL
+               : context;
+}
+
+uint64_t gri_wait_turn(gr_context *context)
+{
+    while (context->turn ==
+           0) { /* Relaxed: each gets a number of its own, in no particular order. */
+        context->turn = atomic_fetch_add_explicit(&context->actor->base.sys->turns_named, 1,
+                                                  memory_order_relaxed);
+    }
+    return context->turn;
+}
+
+gr_err gri_wait_for_oneself(uint64_t turn)
+{
+    const gr_context *context = gri_context_here();
+    char pid[GR_PID_TEXT_BYTES];
+
+    while (context != NULL && context->turn != turn) {
+        context = context->outer;
+    }
+    return context == NULL
+               ? GR_OK
+               : GRI_FAIL(
+                     GR_EDEADLOCK,
+                     "actor %s %s would wait for itself: it handles nothing else until this %s "
+                     "returns; let it be reentrant, or go on with gr_future_then()",
+                     gr_pid_format(gri_actor_pid(context->actor), pid), gr_context_name(context),
+                     context->msg == NULL ? "hook" : "handler");
+}
+
 void gri_wait_init(gri_wait *wait, gr_system *sys)
 {
     *wait = (gri_wait){.sys = sys, .actor = actor_of_fiber(), .note = {NULL, GRI_NOTE_READY}};

@@ -94,7 +94,7 @@ typedef struct gr_props {
     void *arg; /* handed to the hooks by gr_context_arg(); with no state_bytes it is their `state`
                   too */
     void (*arg_free)(void *arg); /* called when the actor is gone for good, or the spawn failed */
-    uint32_t mailbox_limit;      /* messages, at most GR_MAILBOX_LIMIT_MAX; default
+    uint32_t mailbox_limit;      /* messages, at most GR_MAILBOX_LIMIT_MAX; 0, the default, is
                                     GR_MAILBOX_LIMIT_DEFAULT */
     gr_mailbox_kind mailbox;     /* default GR_MAILBOX_REFUSE */
     gr_priority_fn priority;     /* required with GR_MAILBOX_PRIORITY */
@@ -151,7 +151,8 @@ GR_API gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *take_msg);
  * Tells at the speed of the receiver: waits while 1024 messages, or as many as its mailbox may hold if
  * that is less, wait there, and goes on when half of them have been handled. So a chain of actors that
  * send like this has short queues, and there is room left for senders that do not wait. When its time is
- * over the message is sent as by gr_send().
+ * over the message is sent as by gr_send(); so it is at once where an actor that is not reentrant sends to
+ * itself, since nobody else could make room.
  *
  * Owns:    takes `take_msg` on every path.
  * Errors:  as gr_send(), GR_EFULL only when there was no room in time; GR_EINVAL also where there is
@@ -169,8 +170,9 @@ GR_API gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *take_msg, int64_t 
  * Errors:  GR_EDEAD no such actor or it ended before it answered, GR_EFULL, GR_ETIMEDOUT no reply
  *          in time, GR_EUNKNOWN its node was lost after the request was sent, GR_ENOTRUN ... before
  *          it was sent, GR_ESTOPPED or GR_ERESTARTED the waiting actor was stopped or restarted,
- *          GR_EINVAL called by a function subscribed to events (nothing was sent), or the error that
- *          was the answer.
+ *          GR_EDEADLOCK an actor asks itself, and is not reentrant or still being started: it would
+ *          wait for the end of its own handler; GR_EINVAL the null pid, or called by a function subscribed to
+ *          events; nothing was sent. Or the error that was the answer.
  * Thread:  any. In a handler the fiber waits and the worker goes on; elsewhere the thread blocks.
  * Units:   milliseconds; GR_FOREVER = no limit.
  */
@@ -305,7 +307,7 @@ GR_API size_t gr_context_children(const gr_context *ctx);
  * Finds a local actor by its full name.
  *
  * Owns:    a value.
- * Errors:  GR_ENOTFOUND nobody has that name now.
+ * Errors:  GR_ENOTFOUND nobody has that name now; GR_EINVAL `name` is NULL.
  * Thread:  any.
  * Units:   none.
  */

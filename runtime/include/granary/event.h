@@ -62,7 +62,7 @@ typedef struct gr_subscription gr_subscription;
  * Subscribes a function to the events of a type (NULL: all).
  *
  * Owns:    `*out_subscription` is yours: gr_unsubscribe() it before `arg` goes.
- * Errors:  GR_ENOMEM.
+ * Errors:  GR_EINVAL no function; GR_ENOMEM.
  * Thread:  any.
  * Units:   none.
  */

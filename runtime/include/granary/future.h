@@ -41,8 +41,9 @@ GR_API GR_MUST_CHECK gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg 
  *
  * Owns:    `*out_reply` is yours: gr_msg_unref() it. Every wait on the same future gets the same
  *          message.
- * Errors:  GR_ETIMEDOUT this wait or the future ran out of time; else as gr_request(). GR_EINVAL only
- *          when it would have to wait.
+ * Errors:  GR_ETIMEDOUT this wait or the future ran out of time; else as gr_request(). GR_EINVAL and
+ *          GR_EDEADLOCK only when it would have to wait; the latter when it was in this very turn that
+ *          the actor has asked itself. Other circles end at their time limit.
  * Thread:  any. In a handler the fiber waits, elsewhere the thread blocks.
  * Units:   milliseconds from now; GR_FOREVER = only the future's own limit.
  */

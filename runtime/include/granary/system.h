@@ -63,7 +63,8 @@ GR_API GR_MUST_CHECK gr_err gr_system_new(const gr_system_options *options, gr_s
  *
  * Owns:    nothing.
  * Errors:  GR_ETIMEDOUT a handler did not return in time: the detail names it; GR_EINVAL called
- *          from a handler or from a function subscribed to events. Stopping twice is harmless.
+ *          from a handler or hook, of whatever system, or from a function subscribed to events:
+ *          then nothing happens. Stopping twice is harmless.
  * Thread:  any but handlers.
  * Units:   milliseconds; GR_FOREVER = no limit.
  */
@@ -75,7 +76,8 @@ GR_API gr_err gr_system_stop(gr_system *sys, int64_t timeout_ms);
  * memory they may still touch.
  *
  * Owns:    takes the system and returns NULL; NULL is fine.
- * Errors:  none.
+ * Errors:  none; where gr_system_stop() is refused as GR_EINVAL, so is this: the system is returned,
+ *          as it was, and remains yours.
  * Thread:  any but handlers.
  * Units:   none.
  */
