@@ -97,7 +97,6 @@ static void vacate(gri_actor *actor, gr_reason reason)
     actor->mailbox_kind =
         GR_MAILBOX_REFUSE; /* late comers find a plain one, with nobody behind it */
     gri_room_fail(actor);
-    gri_watch_tell_all(actor, reason);
     for (i = 0; extras != NULL && i < extras->owed.count; i++) {
         gri_answer_dead(sys, extras->owed.at[i]);
     }
@@ -105,6 +104,7 @@ static void vacate(gri_actor *actor, gr_reason reason)
     if (actor->props.arg_free != NULL) {
         actor->props.arg_free(actor->props.arg);
     }
+    gri_watch_tell_all(actor, reason); /* last: nothing of it runs any more */
     actor->wants = 0;
     actor->started = false;
     actor->home = NULL;

@@ -1,6 +1,6 @@
 /*
  * Registries of long-lived actors. Who starts or stops one does it in its own thread, or on its fiber, and nobody else at
- * the same time; looking up is for all threads. That an actor has gone is learned as any watcher learns it: a future watches.
+ * the same time; looking up is for all threads.
  *
  *              (1)           (2)           (3)           (4)
  *   STOPPED -------> STARTING -----> STARTED ----> STOPPING ----> STOPPED
@@ -15,8 +15,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#include <granary/future.h>
 
 #include <gri/fail.h>
 #include <gri/mem.h>
@@ -182,38 +180,6 @@ gr_err gr_registry_find(gr_registry *registry, const char *name, gr_pid *out_pid
 
 /* ---- stopping ---------------------------------------------------------------------------------------------------------- */
 
-/* Asks an actor to stop, always, and waits for its end. */
-static gr_err stop_and_wait(gr_system *sys, gr_pid pid, int64_t timeout_ms)
-{
-    gr_future *gone = NULL;
-    gr_msg *notice = NULL;
-    gr_err err = GR_OK;
-    gr_signal signal = {.kind = GR_SIGNAL_WATCH, .to = pid};
-
-    if (!gr_process_alive(sys, pid)) {
-        return GR_OK;
-    }
-    err = gr_future_new(sys, GR_FOREVER, &gone);
-    if (err == GR_OK) {
-        signal.from = gr_future_pid(gone);
-        err = gr_signal_send(sys, &signal);
-    }
-    gr_send_stop(sys, pid);
-    if (err == GR_OK) {
-        err = gr_await(gone, timeout_ms, &notice);
-        notice = gr_msg_unref(notice);
-        if (err != GR_OK) {
-            gr_error kept = *gr_last_error();
-
-            signal.kind = GR_SIGNAL_UNWATCH;
-            (void)gr_signal_send(sys, &signal);
-            (void)gr_error_set(kept.code, kept.file, kept.line, "%s", kept.text);
-        }
-    }
-    gone = gr_future_unref(gone);
-    return err;
-}
-
 /* The first `count` of them, in reverse; the first error, with the name of whom it was about. */
 static gr_err stop_first(gr_registry *registry, size_t count, int64_t timeout_ms)
 {
@@ -222,8 +188,10 @@ static gr_err stop_first(gr_registry *registry, size_t count, int64_t timeout_ms
     while (count > 0) {
         entry *one = &registry->entries[--count];
         gr_pid pid = pid_of(registry, one);
-        gr_err err = stop_and_wait(registry->sys, pid, timeout_ms);
+        gr_err err = GR_OK;
 
+        gr_send_stop(registry->sys, pid);
+        err = gr_await_end(registry->sys, pid, timeout_ms, NULL);
         one->left = err == GR_OK ? gr_pid_null() : pid;
         set_pid(registry, one, gr_pid_null());
         if (err != GR_OK) {

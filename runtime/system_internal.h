@@ -438,7 +438,8 @@ static inline gri_actor *gri_actor_of(gri_process *process)
 
 static inline void gri_actor_show(gri_actor *actor, gri_status status)
 {
-    atomic_store_explicit(&actor->shown, (uint8_t)status, memory_order_relaxed); /* for people */
+    /* For people. Release: who waits for an end, and sees FREE, sees all that came before. */
+    atomic_store_explicit(&actor->shown, (uint8_t)status, memory_order_release);
 }
 
 /* The one way into a status. */

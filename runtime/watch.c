@@ -2,11 +2,15 @@
  * Watching: who wants to know when an actor ends. The notice to a watcher of this system is made when the watch begins, so
  * that telling it needs no memory. A watcher keeps a table of whom it watches; a notice of one that is not in it any more,
  * because the watch was taken back or the notice has come already, is dropped. Watchers are told in the order in which they
- * asked.
+ * asked. Who waits for an end without being an actor has a future for a watcher.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "system_internal.h"
+
+#include <sched.h>
+
+#include <granary/future.h>
 
 #include <gri/fail.h>
 #include <gri/mem.h>
@@ -214,4 +218,103 @@ void gr_unwatch(gr_context *ctx, gr_pid pid)
     if (ctx->actor->extras != NULL && gri_watch_table_remove(&ctx->actor->extras->watching, pid)) {
         (void)gr_signal_send(ctx->actor->base.sys, &signal);
     }
+}
+
+/* ---- waiting for an end ---------------------------------------------------------------------------------------------- */
+
+/* Whether it is nobody's pid any more, but what its actor owned has not all gone yet. */
+static bool is_vacating(gr_system *sys, gr_pid pid)
+{
+    gri_process *process = pid.node == sys->node ? gri_process_at(&sys->table, pid.slot) : NULL;
+
+    /* Acquire, all: whoever sees the one thing sees what was before it in vacate(), or in the start of the next. */
+    return process != NULL && process->kind == GRI_ACTOR &&
+           atomic_load_explicit(&process->generation, memory_order_acquire) == pid.generation + 1 &&
+           atomic_load_explicit(&gri_actor_of(process)->asked, memory_order_acquire) == 0 &&
+           atomic_load_explicit(&gri_actor_of(process)->shown, memory_order_acquire) != GRI_FREE;
+}
+
+/* That is soon over, and does not depend on anybody else; under a stepper it is over. */
+static gr_err await_vacated(gr_system *sys, gr_pid pid, int64_t deadline_ms)
+{
+    while (sys->stepped == NULL && is_vacating(sys, pid)) {
+        if (gr_system_now(sys) >= deadline_ms) {
+            return GRI_FAIL(GR_ETIMEDOUT, "the actor has ended, but for its arg_free");
+        }
+        (void)sched_yield();
+    }
+    return GR_OK;
+}
+
+static bool is_own_end(gr_pid pid)
+{
+    const gr_context *context = gri_context_now();
+
+    while (context != NULL && !gr_pid_equal(gri_actor_pid(context->actor), pid)) {
+        context = context->outer;
+    }
+    return context != NULL;
+}
+
+/* Has a future watch, and waits for it. */
+static gr_err await_notice(gr_system *sys, gr_pid pid, int64_t timeout_ms, gr_reason *out_reason)
+{
+    gr_future *gone = NULL;
+    gr_msg *notice = NULL;
+    gr_signal signal = {.kind = GR_SIGNAL_WATCH, .to = pid};
+    gr_err err = gr_future_new(sys, GR_FOREVER, &gone);
+
+    if (err != GR_OK) {
+        return err;
+    }
+    signal.from = gr_future_pid(gone);
+    err = gr_signal_send(sys, &signal);
+    if (err == GR_EUNREACHABLE) { /* without a detail: there is nothing that could reach it */
+        err = GRI_FAIL(err, "a pid of another system, and this one has no way out");
+    }
+    if (err == GR_OK) {
+        err = gr_await(gone, timeout_ms, &notice);
+        if (err == GR_OK) {
+            *out_reason = ((const gr_terminated *)gr_msg_read(notice, &gr_terminated_type))->reason;
+        } else {
+            gr_error kept = *gr_last_error();
+
+            signal.kind = GR_SIGNAL_UNWATCH;
+            (void)gr_signal_send(sys, &signal);
+            (void)gr_error_set(kept.code, kept.file, kept.line, "%s", kept.text);
+        }
+    }
+    (void)gr_msg_unref(notice);
+    (void)gr_future_unref(gone);
+    return err;
+}
+
+gr_err gr_await_end(gr_system *sys, gr_pid pid, int64_t timeout_ms, gr_reason *out_reason)
+{
+    int64_t deadline_ms = gri_deadline(sys, timeout_ms);
+    gr_reason reason = GR_REASON_NEVER_EXISTED;
+    gr_err err = GR_OK;
+
+    if (gr_pid_is_null(pid)) {
+        return GRI_FAIL(GR_EINVAL, "cannot wait for the end of the null pid");
+    }
+    if (is_own_end(pid)) {
+        return GRI_FAIL(GR_EINVAL, "an actor cannot wait for its own end");
+    }
+    if (pid.node != sys->node || gr_process_alive(sys, pid)) {
+        err = await_notice(sys, pid, timeout_ms, &reason);
+    }
+    if (err == GR_OK && reason == GR_REASON_NODE_LOST) {
+        err = GRI_FAIL(GR_ENODELOST, "the actor's node is lost: it may be there still");
+    }
+    if (err == GR_OK && reason == GR_REASON_NEVER_EXISTED && gr_process_alive(sys, pid)) {
+        err = GRI_FAIL(GR_ENOMEM, "a watch"); /* as it is told where there is none to remember it */
+    }
+    if (err == GR_OK && reason == GR_REASON_NEVER_EXISTED) { /* else what it owned has gone first */
+        err = await_vacated(sys, pid, deadline_ms);
+    }
+    if (err == GR_OK && out_reason != NULL) {
+        *out_reason = reason;
+    }
+    return err;
 }

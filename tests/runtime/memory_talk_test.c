@@ -219,6 +219,20 @@ static void try_middleware(trial *here)
     }
 }
 
+static void try_await_end(trial *here)
+{
+    gr_reason reason = GR_REASON_NODE_LOST;
+    gr_err err = GR_OK;
+
+    gr_send_stop(here->sys, here->pid);
+    err = gr_await_end(here->sys, here->pid, GR_FOREVER, &reason);
+    expect_ok_or_no_memory(err);
+    if (err == GR_OK) { /* without memory to remember who watches it may be known as gone only */
+        assert_true(reason == GR_REASON_STOPPED || reason == GR_REASON_NEVER_EXISTED);
+        assert_false(gr_process_alive(here->sys, here->pid));
+    }
+}
+
 #define R36(attempt)                                                                               \
     static void r36_memory_may_run_out_in_##attempt(void **state)                                  \
     {                                                                                              \
@@ -233,10 +247,12 @@ R36(become)
 R36(gather)
 R36(headers)
 R36(middleware)
+R36(await_end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(r36_memory_may_run_out_in_await_end),
         cmocka_unit_test(r36_memory_may_run_out_in_then),
         cmocka_unit_test(r36_memory_may_run_out_in_stash),
         cmocka_unit_test(r36_memory_may_run_out_in_timeout),

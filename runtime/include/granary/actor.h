@@ -211,8 +211,8 @@ GR_API gr_err gr_forward(gr_context *ctx, gr_pid to);
 
 /**
  * Stops an actor at once: it finishes the message in hand, its children stop, its stopped hook
- * runs, and what is left in its mailbox becomes dead letters. Only asks. Stopping what is not there
- * is harmless.
+ * runs, and what is left in its mailbox becomes dead letters. Only asks: gr_await_end() waits.
+ * Stopping what is not there is harmless.
  *
  * Owns:    nothing.
  * Errors:  none.
@@ -223,7 +223,7 @@ GR_API void gr_send_stop(gr_system *sys, gr_pid pid);
 
 /**
  * Stops an actor in order: after all that was sent before. What comes later becomes dead letters.
- * Only asks.
+ * Only asks: gr_await_end() waits.
  *
  * Owns:    nothing.
  * Errors:  none.
@@ -231,6 +231,20 @@ GR_API void gr_send_stop(gr_system *sys, gr_pid pid);
  * Units:   none.
  */
 GR_API void gr_send_poison(gr_system *sys, gr_pid pid);
+
+/**
+ * Waits until an actor has ended, which it does not bring about: that is for gr_send_stop(), gr_send_poison() or the actor
+ * itself. When this returns GR_OK none of its hooks runs any more, its arg_free has returned, its children have gone, its name
+ * is free, and so is what only it has used. For handlers that need not stand still meanwhile there is gr_watch().
+ *
+ * Owns:    `*out_reason`, which may be NULL, is why: GR_REASON_NEVER_EXISTED when it had ended before.
+ * Errors:  GR_ETIMEDOUT it has not; GR_EINVAL the null pid, or the actor would wait for itself, or a function subscribed to
+ *          events would have to wait; GR_ENODELOST its node is lost, so it may be there still; GR_ESTOPPED or GR_ERESTARTED
+ *          the waiting actor was stopped or restarted; GR_EUNREACHABLE, GR_ENOMEM.
+ * Thread:  any. In a handler the fiber waits, elsewhere the thread blocks. Not in the actor's own arg_free.
+ * Units:   milliseconds; GR_FOREVER = no limit, 0 = do not wait.
+ */
+GR_API gr_err gr_await_end(gr_system *sys, gr_pid pid, int64_t timeout_ms, gr_reason *out_reason);
 
 /**
  * Asks to be told, by a gr_terminated message, when an actor ends; at once when it has. Told once
