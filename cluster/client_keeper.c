@@ -149,8 +149,8 @@ static bool ask_gateway(gr_client *client, uint64_t gateway)
     if (word == NULL) {
         return false;
     }
-    if (gr_send(client->sys, gr_pid_well_known(gateway, GR_SLOT_CLUSTER),
-                subscribe_message(client)) != GR_OK) {
+    if (gr_forward_msg(client->sys, gr_pid_well_known(gateway, GR_SLOT_CLUSTER),
+                       subscribe_message(client)) != GR_OK) {
         (void)gr_future_unref(word);
         return false;
     }
@@ -192,8 +192,8 @@ static gr_err scout_goes(gr_context *ctx, void *state, const gr_msg *msg)
     if (connect_and_say(self, &node) == GR_OK) {
         (void)GRI_FAIL(GR_EUNREACHABLE, "%s has not told of the cluster yet", self->address);
         gri_client_failed(self->client, gr_last_error());
-        (void)gr_send(self->client->sys, gr_pid_well_known(node, GR_SLOT_CLUSTER),
-                      subscribe_message(self->client));
+        (void)gr_forward_msg(self->client->sys, gr_pid_well_known(node, GR_SLOT_CLUSTER),
+                             subscribe_message(self->client));
     }
     gr_send_stop(self->client->sys, gr_context_self(ctx));
     return GR_OK;

@@ -83,12 +83,12 @@ static void on_subscribe(gri_receptionist *receptionist, gr_pid from,
                                        view->version <= subscribe->view_version);
 
     if (!gri_lease_gate_is_open(&receptionist->host->gate)) { /* cut off: its view may be old */
-        (void)gr_send(receptionist->sys, from,
-                      signed_news(receptionist, gri_news_new(NULL, 0, true)));
+        (void)gr_forward_msg(receptionist->sys, from,
+                             signed_news(receptionist, gri_news_new(NULL, 0, true)));
     } else {
         add_subscriber(receptionist, from.node);
-        (void)gr_send(receptionist->sys, from,
-                      signed_news(receptionist, news_of(has_newest ? NULL : view)));
+        (void)gr_forward_msg(receptionist->sys, from,
+                             signed_news(receptionist, news_of(has_newest ? NULL : view)));
     }
     (void)gri_view_unref(view);
 }
@@ -108,8 +108,8 @@ void gri_receptionist_tell(gri_receptionist *receptionist, const gri_view *view)
     (void)pthread_mutex_unlock(&receptionist->lock);
     news = nodes == NULL || count == 0 ? NULL : signed_news(receptionist, news_of(view));
     for (size_t i = 0; news != NULL && i < count; i++) {
-        (void)gr_send(receptionist->sys, gr_pid_well_known(nodes[i], GR_SLOT_CLUSTER),
-                      gr_msg_ref(news));
+        (void)gr_forward_msg(receptionist->sys, gr_pid_well_known(nodes[i], GR_SLOT_CLUSTER),
+                             gr_msg_ref(news));
     }
     (void)gr_msg_unref(news);
     gri_free(nodes);

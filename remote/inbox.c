@@ -200,7 +200,7 @@ static bool deliver(gri_session *session, const gri_envelope *envelope)
             (void)gri_session_owe(session, envelope->sender);
         }
     }
-    err = gr_send(remote->sys, to, msg);
+    err = gr_forward_msg(remote->sys, to, msg);
     if (err != GR_OK && (envelope->flags & GRI_ENVELOPE_REQUEST) != 0) {
         answer(session, envelope, to, err, gr_err_text(err));
     }

@@ -326,7 +326,7 @@ static inline gr_err send_from(gr_context *ctx, gr_pid to, gr_msg *msg)
 {
     if (__builtin_expect((ctx->actor->around & GRI_AROUND_SEND) == 0, 1) || msg == NULL ||
         !gri_msg_own(&msg)) { /* an envelope that middleware may write on */
-        return gr_send(ctx->actor->base.sys, to, msg);
+        return gr_forward_msg(ctx->actor->base.sys, to, msg);
     }
     return gri_middleware_send(ctx, to, msg);
 }
@@ -335,6 +335,7 @@ gr_err gr_context_send(gr_context *ctx, gr_pid to, gr_msg *msg)
 {
     if (__builtin_expect(msg != NULL && gri_msg_own(&msg), 1)) {
         msg->sender = gri_actor_pid(ctx->actor);
+        msg->request = 0; /* as which it may have come here */
     }
     return send_from(ctx, to, msg);
 }
@@ -352,6 +353,9 @@ gr_err gr_respond(gr_context *ctx, gr_msg *msg)
         return GRI_FAIL(GR_EINVAL, "there is nobody to answer: the message was a tell");
     }
     ctx->responded = true;
+    if (!gri_msg_disown(&msg)) {
+        return GRI_FAIL(GR_ENOMEM, "an envelope");
+    }
     return send_from(ctx, sender, msg);
 }
 

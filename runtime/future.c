@@ -428,7 +428,7 @@ static gr_err send_through(gr_context *context, gr_future *future, gr_pid to, gr
 static gr_err send_plainly(gr_system *sys, gr_future *future, gr_pid to, gr_msg *msg)
 {
     gri_future_sending(future, to);
-    return gr_send(sys, to, msg);
+    return gr_forward_msg(sys, to, msg);
 }
 
 /* Whether what a handler sends goes through middleware. */

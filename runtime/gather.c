@@ -45,7 +45,7 @@ static void on_piped(gri_future_link *link, gr_future *future)
         envelope = gr_msg_ref(spare);
     }
     (void)gr_msg_unref(spare); /* the pipe with it */
-    (void)gr_send(sys, to, envelope);
+    (void)gr_forward_msg(sys, to, envelope);
 }
 
 static void on_pipe_dropped(gri_future_link *link)

@@ -66,6 +66,19 @@ static inline bool gri_msg_own(gr_msg **msg)
     return *msg != NULL;
 }
 
+/* Makes *msg one from nobody, whoever may have sent it before; false when out of memory, and then the message is gone. */
+static inline bool gri_msg_disown(gr_msg **msg)
+{
+    if (__builtin_expect(gr_pid_is_null((*msg)->sender), 1)) {
+        return true;
+    }
+    if (!gri_msg_own(msg)) {
+        return false;
+    }
+    gr_msg_set_sender(*msg, gr_pid_null());
+    return true;
+}
+
 /* What runs in order in the mailbox but is no user's message. */
 extern const gr_type gri_poison_type;
 

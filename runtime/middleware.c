@@ -158,7 +158,7 @@ gr_err gr_next_send(const gr_next *next, gr_context *ctx, gr_pid to, gr_msg *msg
             gr_pid_equal(msg->sender, gr_future_pid(ctx->asking))) {
             gri_future_sending(ctx->asking, to);
         }
-        return gr_send(ctx->actor->base.sys, to, msg);
+        return gr_forward_msg(ctx->actor->base.sys, to, msg);
     }
     return middleware->send(middleware->arg, ctx, to, msg, &inner);
 }

@@ -187,8 +187,8 @@ static gr_err send_to(passage here, gr_pid to, gr_msg *take_msg)
         here.hops++;
         return route(here, gri_actor_of(process), to, take_msg);
     }
-    return here.timeout_ms > 0 ? gr_send_wait(here.sys, to, take_msg, here.timeout_ms)
-                               : gr_send(here.sys, to, take_msg);
+    return here.timeout_ms > 0 ? gri_send_wait(here.sys, to, take_msg, here.timeout_ms)
+                               : gr_forward_msg(here.sys, to, take_msg);
 }
 
 /* Members after number `after`, at most a batch and none beyond `last`; how many. */

@@ -157,13 +157,15 @@ gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *msg, bool force)
     return err == GR_EFULL ? hand_on_or_refuse(sys, to, msg, 0) : err;
 }
 
-gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *msg)
+static gr_err no_message(void)
+{
+    return GRI_FAIL(GR_ENOMEM, "no message to send: it could not be made");
+}
+
+static inline gr_err send_as_it_is(gr_system *sys, gr_pid to, gr_msg *msg)
 {
     gr_err err = GR_OK;
 
-    if (__builtin_expect(msg == NULL, 0)) {
-        return GRI_FAIL(GR_ENOMEM, "no message to send: it could not be made");
-    }
     if (__builtin_expect(to.node != sys->node, 0)) {
         return send_foreign(sys, to, msg, 0);
     }
@@ -171,13 +173,21 @@ gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *msg)
     return __builtin_expect(err != GR_EFULL, 1) ? err : hand_on_or_refuse(sys, to, msg, 0);
 }
 
-gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
+gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *msg)
+{
+    return __builtin_expect(msg != NULL && gri_msg_disown(&msg), 1) ? send_as_it_is(sys, to, msg)
+                                                                    : no_message();
+}
+
+gr_err gr_forward_msg(gr_system *sys, gr_pid to, gr_msg *msg)
+{
+    return __builtin_expect(msg != NULL, 1) ? send_as_it_is(sys, to, msg) : no_message();
+}
+
+gr_err gri_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
 {
     gr_err err = GR_OK;
 
-    if (__builtin_expect(msg == NULL, 0)) {
-        return GRI_FAIL(GR_ENOMEM, "no message to send: it could not be made");
-    }
     if (__builtin_expect(to.node != sys->node, 0)) {
         return send_foreign(sys, to, msg, gri_deadline(sys, timeout_ms));
     }
@@ -194,6 +204,13 @@ gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
     }
     return gri_room_wait(sys, gri_actor_of(gri_process_at(&sys->table, to.slot)), to, msg,
                          gri_deadline(sys, timeout_ms));
+}
+
+gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms)
+{
+    return __builtin_expect(msg != NULL && gri_msg_disown(&msg), 1)
+               ? gri_send_wait(sys, to, msg, timeout_ms)
+               : no_message();
 }
 
 gr_err gr_signal_send(gr_system *sys, const gr_signal *signal)

@@ -537,6 +537,8 @@ gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *take_m
 
 /* send.c */
 gr_err gri_send_local(gr_system *sys, gr_pid to, gr_msg *take_msg, bool force);
+/* As gr_send_wait(), but the message keeps its sender. */
+gr_err gri_send_wait(gr_system *sys, gr_pid to, gr_msg *take_msg, int64_t timeout_ms);
 
 /* dead_letter.c */
 /* Counts, logs and publishes one, and tells nobody else. */

@@ -6,6 +6,8 @@
  */
 #include "lab.h"
 
+#include <granary/router.h>
+
 static gr_err act_forward(gr_context *ctx, struct lab *lab, void *arg)
 {
     (void)lab;
@@ -140,6 +142,124 @@ static void an_error_that_is_not_fatal_is_an_answer_and_no_failure(void **state)
     lab_assert_notes(lab, "a", "a started");
 }
 
+/* ---- sending on what was received */
+
+/* Notes of what it gets whether somebody waits for an answer to it, and gives it when there is a sender. */
+static gr_err sink_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    const lab_probe *probe = state;
+    const lab_word *word = gr_msg_read(msg, &lab_word_type);
+    gr_pid relay = gr_pid_null();
+    gr_pid from = gr_context_sender(ctx);
+
+    lab_require(gr_name_find(gr_context_system(ctx), "relay", &relay) == GR_OK);
+    lab_note(probe->lab, "sink %lld from %s%s", (long long)word->number,
+             gr_pid_is_null(from)        ? "nobody"
+             : gr_pid_equal(from, relay) ? "the relay"
+                                         : "who asked",
+             gr_msg_is_request(msg) ? ", who waits" : "");
+    return gr_pid_is_null(from) ? GR_OK : gr_respond(ctx, gr_msg_ref(msg)); /* an echo */
+}
+
+/* Sends each request on in one of several ways, some of them when it holds it alone. */
+typedef struct forwarder {
+    struct lab *lab;
+    gr_pid sink;
+    gr_msg *kept;
+} forwarder;
+
+static gr_err forwarder_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    forwarder *self = state;
+    gr_system *sys = gr_context_system(ctx);
+    const lab_word *word = gr_msg_read(msg, &lab_word_type);
+
+    if (word->number != 7 && !gr_msg_is_request(msg)) { /* an answer to what was sent from here */
+        lab_note(self->lab, "relay hears");
+        return GR_OK;
+    }
+    switch (word->number) {
+    case 1:
+        lab_require(gr_send(sys, self->sink, gr_msg_ref(msg)) == GR_OK);
+        break;
+    case 2:
+        lab_require(gr_send_wait(sys, self->sink, gr_msg_ref(msg), 1000) == GR_OK);
+        break;
+    case 3:
+        lab_require(gr_context_send(ctx, self->sink, gr_msg_ref(msg)) == GR_OK);
+        break;
+    case 4:
+    case 5:
+    case 6:
+        self->kept = gr_msg_ref(msg);
+        return GR_OK;
+    case 7: /* the one of before, which nobody else holds any more */
+        word = gr_msg_read(self->kept, &lab_word_type);
+        lab_require((word->number == 4   ? gr_send(sys, self->sink, self->kept)
+                     : word->number == 5 ? gr_context_send(ctx, self->sink, self->kept)
+                                         : gr_forward_msg(sys, self->sink, self->kept)) == GR_OK);
+        self->kept = NULL;
+        return GR_OK;
+    default:
+        lab_require(false);
+    }
+    return gr_respond(ctx, lab_word_new(0));
+}
+
+static void r20_a_tell_is_from_nobody_whoever_has_sent_the_message_before(void **state)
+{
+    struct lab *lab = *state;
+    forwarder self = {.lab = lab};
+    gr_props sink_props = lab_probe_props(lab, "sink");
+    gr_props props = {.receive = forwarder_receive, .arg = &self};
+    gr_router_options options = {.route = GR_ROUTE_ROUND_ROBIN};
+    gr_pid sink = gr_pid_null();
+    gr_pid pid = gr_pid_null();
+
+    sink_props.receive = sink_receive;
+    sink = lab_spawn_props(lab, &sink_props, "sink");
+    options.members = &sink;
+    options.members_count = 1;
+    pid = lab_spawn_props(lab, &props, "relay");
+    for (int through_router = 0; through_router < 2; through_router++) {
+        self.sink = sink;
+        if (through_router == 1) {
+            assert_int_equal(gr_router_spawn(lab->sys, &options, NULL, &self.sink), GR_OK);
+        }
+        for (int64_t number = 1; number <= 6; number++) {
+            gr_future *asked = NULL;
+            gr_msg *reply = NULL;
+            gr_err err = GR_OK;
+
+            assert_int_equal(
+                gr_request_future(lab->sys, pid, lab_word_new(number), GR_FOREVER, &asked), GR_OK);
+            if (number >= 4) {
+                lab_tell(lab, pid, 7);
+            }
+            if (number == 4 || number == 5) { /* it has asked the relay, which has told others */
+                assert_int_equal(gr_await(asked, 5, &reply), GR_ETIMEDOUT);
+            } else {
+                err = gr_await(asked, GR_FOREVER, &reply);
+                assert_int_equal(err, GR_OK);
+                assert_true(gr_pid_is_null(gr_msg_sender(reply)));
+                assert_false(gr_msg_is_request(reply));
+            }
+            reply = gr_msg_unref(reply);
+            asked = gr_future_unref(asked);
+        }
+        lab_wait_times(lab, "relay hears", 2 * ((size_t)through_router + 1));
+    }
+    for (int64_t number = 1; number <= 6; number++) {
+        static const char *const from[] = {"nobody", "nobody",    "the relay",
+                                           "nobody", "the relay", "who asked, who waits"};
+        char note[64];
+
+        (void)snprintf(note, sizeof(note), "sink %lld from %s", (long long)number,
+                       from[number - 1]);
+        lab_wait_times(lab, note, 2);
+    }
+}
+
 /* ---- answers out of turn */
 
 typedef struct ticket {
@@ -261,6 +381,7 @@ int main(void)
         LAB_BOTH(r20_a_forward_to_a_dead_actor_tells_who_asked),
         LAB_BOTH(r20_respond_without_a_sender_is_a_dead_letter),
         LAB_BOTH(r20_only_the_first_answer_counts),
+        LAB_BOTH(r20_a_tell_is_from_nobody_whoever_has_sent_the_message_before),
         LAB_BOTH(an_error_that_is_not_fatal_is_an_answer_and_no_failure),
         LAB_BOTH(an_answer_may_come_in_a_later_turn),
         LAB_BOTH(a_message_outlives_its_handler_when_a_reference_is_taken),

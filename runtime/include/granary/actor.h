@@ -136,7 +136,8 @@ GR_API GR_MUST_CHECK gr_err gr_spawn_child(gr_context *ctx, const gr_props *prop
                                            gr_pid *out_pid);
 
 /**
- * Tells: sends without waiting and without a sender.
+ * Tells: sends without waiting and without a sender, also what somebody else has sent before: who asked here gets no answer
+ * from there. To hand on as it is there are gr_forward() and gr_forward_msg().
  *
  * Owns:    takes `take_msg` on every path; what cannot be delivered becomes a dead letter.
  * Errors:  GR_EDEAD no such actor, GR_EFULL its mailbox (or the way to its node) is full, GR_EINVAL
@@ -180,7 +181,7 @@ GR_API GR_MUST_CHECK gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *take_m
                                        int64_t timeout_ms, gr_msg **out_reply);
 
 /**
- * Sends with this actor as the sender: the answer arrives as a message.
+ * Sends with this actor as the sender, whoever it was before: the answer arrives as a message.
  *
  * Owns:    takes `take_msg` on every path.
  * Errors:  as gr_send().
@@ -208,6 +209,18 @@ GR_API gr_err gr_respond(gr_context *ctx, gr_msg *take_msg);
  * Units:   none.
  */
 GR_API gr_err gr_forward(gr_context *ctx, gr_pid to);
+
+/**
+ * Hands on a message that was kept (gr_msg_ref) from the handler it came to: its sender stays who it was, and gets the answer.
+ * For a request that is handed on later, or from elsewhere, than gr_forward() can. The actor that it came to still owes an
+ * answer as well: if it ends before there is one, the asker is told GR_EDEAD.
+ *
+ * Owns:    takes `take_msg` on every path.
+ * Errors:  as gr_send().
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API gr_err gr_forward_msg(gr_system *sys, gr_pid to, gr_msg *take_msg);
 
 /**
  * Stops an actor at once: it finishes the message in hand, its children stop, its stopped hook

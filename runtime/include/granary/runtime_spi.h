@@ -54,7 +54,7 @@ GR_API GR_MUST_CHECK gr_err gr_msg_unpack(const gr_type *type, const uint8_t *by
 GR_API gr_msg *gr_msg_of(void *payload);
 
 /**
- * Sets the sender of a message that has not been sent yet.
+ * Sets the sender of a message that has not been sent yet, for gr_forward_msg(): gr_send() would take it away again.
  *
  * Owns:    a value.
  * Errors:  none.
