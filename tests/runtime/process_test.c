@@ -179,6 +179,107 @@ static void r33_no_process_opens_after_the_stop(void **state)
     assert_int_equal(gr_process_open(lab->sys, &box_ops, &box, 0, &pid), GR_ESTOPPED);
 }
 
+/* ---- generations */
+
+enum { PIDS = 300 };
+
+static gr_err receive_nothing(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    (void)ctx;
+    (void)state;
+    (void)msg;
+    return GR_OK;
+}
+
+/* Actors and futures, so many that there are slots of several slabs. */
+static void take_pids(gr_system *sys, gr_pid pids[PIDS])
+{
+    gr_props props = {.receive = receive_nothing};
+
+    for (size_t i = 0; i < PIDS; i++) {
+        gr_future *future = NULL;
+
+        if (i % 2 == 0) {
+            assert_int_equal(gr_spawn(sys, &props, NULL, &pids[i]), GR_OK);
+            continue;
+        }
+        assert_int_equal(gr_future_new(sys, GR_FOREVER, &future), GR_OK);
+        pids[i] = gr_future_pid(future);
+        future = gr_future_unref(future);
+    }
+}
+
+static const gr_pid *at_slot(const gr_pid pids[PIDS], uint32_t slot)
+{
+    for (size_t i = 0; i < PIDS; i++) {
+        if (pids[i].slot == slot) {
+            return &pids[i];
+        }
+    }
+    return NULL;
+}
+
+static void a_pid_is_not_to_be_guessed_from_those_of_other_slots_and_systems(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid here[PIDS], there[PIDS];
+    gr_system *other = NULL;
+    size_t compared = 0, same = 0, steps = 0, same_step = 0;
+    uint32_t last_step = 0;
+
+    assert_int_equal(gr_system_new(&lab->options, &other), GR_OK);
+    take_pids(lab->sys, here);
+    take_pids(other, there);
+    for (size_t i = 0; i < PIDS; i += 2) { /* actors: each has a slot of its own */
+        const gr_pid *twin = at_slot(there, here[i].slot);
+        const gr_pid *next = at_slot(here, here[i].slot + 1);
+
+        assert_true(here[i].generation != 0);
+        if (twin != NULL) { /* the same slot of another system */
+            compared++;
+            same += twin->generation == here[i].generation;
+        }
+        if (next != NULL) { /* the slot beside it */
+            steps++;
+            same_step += next->generation - here[i].generation == last_step;
+            last_step = next->generation - here[i].generation;
+        }
+    }
+    assert_true(compared > PIDS / 4 && steps > PIDS / 4);
+    assert_true(same <= 1); /* one of a billion is equal by chance */
+    assert_true(same_step <= 1);
+    other = gr_system_free(other);
+}
+
+static void pids_under(uint64_t seed, gr_pid pids[PIDS])
+{
+    gr_system_options options = {0};
+    gr_system *sys = NULL;
+
+    assert_int_equal(gr_stepped_new(seed, &options.stepped), GR_OK);
+    assert_int_equal(gr_system_new(&options, &sys), GR_OK);
+    take_pids(sys, pids);
+    sys = gr_system_free(sys);
+    options.stepped = gr_stepped_free(options.stepped);
+}
+
+static void r35_the_same_seed_gives_the_same_pids(void **state)
+{
+    gr_pid first[PIDS], again[PIDS], other[PIDS];
+    size_t same = 0;
+
+    (void)state;
+    pids_under(1, first);
+    pids_under(1, again);
+    pids_under(2, other);
+    for (size_t i = 0; i < PIDS; i++) {
+        assert_true(gr_pid_equal(first[i], again[i]));
+        assert_int_equal(first[i].slot, other[i].slot);
+        same += first[i].generation == other[i].generation;
+    }
+    assert_true(same <= 1);
+}
+
 /* ---- pids of other systems */
 
 typedef struct abroad {
@@ -305,6 +406,8 @@ int main(void)
         LAB_BOTH(a_process_may_close_itself_while_it_delivers),
         LAB_THREADS(after_closed_no_delivery_is_running),
         LAB_BOTH(r33_no_process_opens_after_the_stop),
+        LAB_BOTH(a_pid_is_not_to_be_guessed_from_those_of_other_slots_and_systems),
+        LAB_STEPPED(r35_the_same_seed_gives_the_same_pids),
         LAB_BOTH(foreign_pids_go_to_the_foreign_table),
         LAB_BOTH(the_end_of_a_foreign_actor_is_told_once),
         LAB_BOTH(an_actor_that_ends_tells_its_foreign_watchers),
