@@ -32,6 +32,18 @@ size_t lab_scaled(size_t whole)
     return scaled == 0 ? 1 : scaled;
 }
 
+size_t lab_pages(bool there)
+{
+    FILE *file = RUNNING_ON_VALGRIND || LAB_SHRINK != 1 ? NULL : fopen("/proc/self/statm", "re");
+    unsigned long all = 0, here = 0;
+
+    if (file != NULL) {
+        assert_int_equal(fscanf(file, "%lu %lu", &all, &here), 2);
+        assert_int_equal(fclose(file), 0);
+    }
+    return there ? here : all;
+}
+
 int64_t lab_real_ms(void)
 {
     struct timespec now;

@@ -68,6 +68,10 @@ int lab_close(void **state);
 /* A number that fits the build: a tenth under a sanitizer, whole otherwise. */
 size_t lab_scaled(size_t whole);
 
+/* Pages of this process: all that it has addresses of, or those that are there; 0 where that is not to be found out, or a tool
+ * adds its own. */
+size_t lab_pages(bool there);
+
 /* Replaces the system by one with these options; dispatcher and recorder stay. */
 void lab_reopen(struct lab *lab, const gr_system_options *options);
 /* Stops and frees the system early. */

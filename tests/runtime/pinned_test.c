@@ -186,6 +186,44 @@ static void r02_a_pinned_actors_thread_ends_with_it(void **state)
     assert_int_equal(lab_dead(lab), 0);
 }
 
+/* Some at a time, as many times as asked for; waits until their threads have gone. */
+static void start_and_stop_pinned(struct lab *lab, size_t times, size_t threads_before)
+{
+    enum { AT_ONCE = 5 };
+    gr_props props = lab_probe_props(lab, "p");
+
+    props.pinned = true;
+    props.started = NULL; /* its notes would be the growth that is looked for */
+    props.stopped = NULL;
+    for (size_t i = 0; i < times; i += AT_ONCE) {
+        for (int k = 0; k < AT_ONCE; k++) {
+            gr_pid pinned = lab_spawn_props(lab, &props, NULL);
+
+            lab_flush(lab, pinned);
+            gr_send_stop(lab->sys, pinned);
+        }
+        LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+        LAB_EVENTUALLY(lab, threads() <= threads_before);
+    }
+}
+
+static void r02_a_thousand_pinned_actors_leave_neither_memory_nor_threads(void **state)
+{
+    /* Of slack. The stacks of one take some 150 of addresses and 4 of memory; malloc takes 16384 for another arena at times. */
+    enum { OF_ADDRESSES = 65536, OF_MEMORY = 128 };
+    struct lab *lab = *state;
+    size_t alive = threads();
+    size_t all = 0, there = 0;
+
+    start_and_stop_pinned(lab, 50, alive); /* what is kept for the next ones is there now */
+    all = lab_pages(false);
+    there = lab_pages(true);
+    start_and_stop_pinned(lab, lab_scaled(1000), alive);
+    assert_int_equal(gr_system_counters(lab->sys).spawned, 50 + lab_scaled(1000));
+    assert_true(lab_pages(false) <= all + OF_ADDRESSES);
+    assert_true(lab_pages(true) <= there + OF_MEMORY);
+}
+
 static gr_err no_start(gr_context *ctx, void *state)
 {
     (void)ctx;
@@ -359,6 +397,7 @@ int main(void)
         LAB_THREADS(r17_a_pinned_actor_stays_on_its_thread_through_waits_and_restarts),
         LAB_ONE_WORKER(r17_what_a_pinned_actor_makes_ready_runs_elsewhere),
         LAB_THREADS(r02_a_pinned_actors_thread_ends_with_it),
+        LAB_THREADS(r02_a_thousand_pinned_actors_leave_neither_memory_nor_threads),
         LAB_THREADS(r01_a_pinned_actor_that_does_not_start_leaves_no_thread),
         LAB_THREADS(r19_a_stop_ends_the_wait_of_a_pinned_actor),
         LAB_THREADS(r33_a_pinned_handler_that_hangs_is_named_when_its_system_stops),
