@@ -107,6 +107,18 @@ case_a_mistake_in_the_mailbox_is_seen() {
     all_ended
 }
 
+case_who_waits_for_room_does_not_wait_for_ever() {
+    holds room
+    holds room -DPATIENTS=1 -DNOTES=1 -DTURN=2 -DCOUNTS=1
+    all_ended
+}
+
+case_a_mistake_in_waiting_for_room_is_seen() {
+    sees room "1 2 4 5 6 7 8"
+    sees room 3 -DPATIENTS=1 -DNOTES=1 -DTURN=2 -DCOUNTS=1
+    all_ended
+}
+
 case_an_actor_in_a_workers_queue_is_taken_once() {
     holds ring
     all_ended
