@@ -88,7 +88,9 @@ static void on_fault(int signal, siginfo_t *info, void *machine)
     const gri_fiber *fiber = worker == NULL ? NULL : worker->fiber;
     struct sigaction nobody = {.sa_handler = SIG_DFL};
 
-    if (fiber != NULL && gri_stack_guards(&fiber->stack, info->si_addr)) {
+    /* Without a guard page it may have gone through its neighbours, and faulted far below. */
+    if (fiber != NULL &&
+        (gri_stack_guards(&fiber->stack, info->si_addr) || !gri_stack_intact(&fiber->stack))) {
         gri_overrun_report(fiber);
         pass_on(&nobody, signal, info, machine);
         return;

@@ -193,7 +193,7 @@ bool gri_stack_guards(const gri_stack *stack, const void *address)
     uintptr_t low = (uintptr_t)stack->low;
     uintptr_t at = (uintptr_t)address;
 
-    return low != 0 && stack->slab == NULL && at < low && at >= low - gri_os_page_bytes();
+    return low != 0 && at < low && at >= low - gri_os_page_bytes();
 }
 
 bool gri_stack_intact(const gri_stack *stack)

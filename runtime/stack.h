@@ -22,10 +22,11 @@ typedef struct gri_stack {
 bool gri_stack_map(size_t bytes, gri_stack *out_stack);
 void gri_stack_unmap(gri_stack *stack);
 
-/* Whether an address lies in the guard page of a stack. */
+/* Whether an address lies in the page below a stack: its guard page, or what happens to be there. */
 bool gri_stack_guards(const gri_stack *stack, const void *address);
 
-/* False when a stack without a guard page has been used to its end, or beyond. Only while nobody runs on it. */
+/* False when a stack without a guard page has been used to its end, or beyond. Only while nobody runs on it, or
+ * on the way out. */
 bool gri_stack_intact(const gri_stack *stack);
 
 /* How many stacks get a guard page from now on, those that have one included; 0: as many as the system allows. For tests. */
