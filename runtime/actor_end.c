@@ -76,7 +76,6 @@ void gri_actor_release_free(gri_actor *actor)
 static void vacate(gri_actor *actor, gr_reason reason)
 {
     gr_system *sys = actor->base.sys;
-    gr_pid pid = gri_actor_pid(actor);
     gri_extras *extras = actor->extras;
     size_t i = 0;
 
@@ -86,7 +85,7 @@ static void vacate(gri_actor *actor, gr_reason reason)
      * gri_room_fail(). */
     (void)atomic_fetch_add_explicit(&actor->base.generation, 1, memory_order_seq_cst);
     if (actor->name != NULL) {
-        gri_name_remove(sys, actor->name, pid);
+        gri_name_remove(actor);
     }
     gri_actor_timers_end(actor);
     gri_receive_timeouts_end(actor);
@@ -129,8 +128,6 @@ static void free_extras(gri_actor *actor)
         gri_free(actor->extras);
         actor->extras = NULL;
     }
-    gri_free(actor->name);
-    actor->name = NULL;
 }
 
 /* Frees what a supervisor may still have looked at, and the object. */

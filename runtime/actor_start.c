@@ -71,9 +71,6 @@ gr_err gri_props_check(const gr_props *props, const char *name)
 
 static char *full_name(const gri_actor *parent, const char *name)
 {
-    if (name == NULL) {
-        return NULL;
-    }
     if (parent == NULL) {
         return gri_strdup(name);
     }
@@ -81,6 +78,16 @@ static char *full_name(const gri_actor *parent, const char *name)
         return gri_text("$%u.%u/%s", parent->base.slot, gri_actor_pid(parent).generation, name);
     }
     return gri_text("%s/%s", parent->name, name);
+}
+
+static gr_err take_name(gri_actor *actor, const gri_actor *parent, const char *name)
+{
+    char *full = full_name(parent, name);
+    gr_err err =
+        full == NULL ? GRI_FAIL(GR_ENOMEM, "the name '%.64s'", name) : gri_name_add(actor, full);
+
+    gri_free(full);
+    return err;
 }
 
 /* A free object together with its claim: a late message to its last occupant may have got that first. */
@@ -189,7 +196,7 @@ static bool keep_given(gri_actor *actor, const gr_props *props)
     return true;
 }
 
-static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *props, char *take_name)
+static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *props)
 {
     uint32_t generation = gri_actor_pid(actor).generation;
 
@@ -207,7 +214,6 @@ static void settle_new(gri_actor *actor, gri_actor *parent, const gr_props *prop
     actor->stack_units = (uint16_t)((props->stack_bytes + GRI_STACK_UNIT - 1) / GRI_STACK_UNIT);
     gri_actor_go(actor, GRI_STARTING);
     actor->reason = GR_REASON_STOPPED;
-    actor->name = take_name;
     actor->parent = parent;
     LIST_INIT(&actor->children);
     actor->failed_note.kind = GRI_NOTE_CHILD_FAILED;
@@ -260,7 +266,6 @@ static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, co
 {
     gr_err err = gri_props_check(props, name);
     gri_actor *actor = NULL;
-    char *own_name = NULL;
     gr_pid pid;
 
     if (err != GR_OK) {
@@ -272,15 +277,13 @@ static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, co
         gri_system_live_down(sys);
         return refuse_spawn(props, GRI_FAIL(GR_ESTOPPED, "system %s is stopping", sys->name));
     }
-    own_name = full_name(parent, name);
-    actor = name != NULL && own_name == NULL ? NULL : take_object(sys);
+    actor = take_object(sys);
     if (actor == NULL) {
-        gri_free(own_name);
         gri_system_live_down(sys);
         return refuse_spawn(props, GRI_FAIL(GR_ENOMEM, "an actor"));
     }
     pid = gri_actor_pid(actor);
-    settle_new(actor, parent, props, own_name);
+    settle_new(actor, parent, props);
     if (!keep_given(actor, props)) {
         err = GRI_FAIL(GR_ENOMEM, "the props of an actor");
     }
@@ -293,12 +296,8 @@ static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, co
     if (err == GR_OK && props->pinned && sys->stepped == NULL) {
         err = pin(actor, props);
     }
-    if (err == GR_OK && own_name != NULL) {
-        err = gri_name_add(sys, own_name, pid);
-        if (err != GR_OK) {
-            actor->name = NULL; /* another's, so not ours to remove */
-            gri_free(own_name);
-        }
+    if (err == GR_OK && name != NULL) {
+        err = take_name(actor, parent, name);
     }
     if (err == GR_OK) {
         err = gri_actor_start_hook(actor);

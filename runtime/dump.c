@@ -129,11 +129,12 @@ static const char *state_name(unsigned shown)
     return shown < sizeof(names) / sizeof(names[0]) ? names[shown] : "?";
 }
 
-/* Only what may be read of an actor that may go at any moment, and be another: then the line may be about both. The names
- * stand in the table of names; those of types live as long as the system. */
+/* Only what may be read of an actor that may go at any moment, and be another: then the line may be about both. Its name
+ * is read under the lock of names; those of types live as long as the system. */
 static void dump_actor(gri_actor *actor, FILE *out)
 {
     char text[GR_PID_TEXT_BYTES];
+    char name[GRI_KNOWN_BYTES];
     gr_pid pid = gri_actor_pid(actor);
     /* Acquire: who can be asked has a type. */
     uint64_t asked = atomic_load_explicit(&actor->asked, memory_order_acquire);
@@ -143,7 +144,7 @@ static void dump_actor(gri_actor *actor, FILE *out)
     }
     /* Relaxed, all: readings. */
     (void)fprintf(out, "  actor %s (%s): mailbox %llu, %s%s", gr_pid_format(pid, text),
-                  atomic_load_explicit(&actor->type_name, memory_order_relaxed),
+                  gri_name_with_type(actor, pid, name),
                   (unsigned long long)gri_mailbox_depth(&actor->mailbox),
                   state_name(atomic_load_explicit(&actor->shown, memory_order_relaxed)),
                   (atomic_load_explicit(&actor->mailbox.word, memory_order_relaxed) &
@@ -180,7 +181,6 @@ void gr_system_dump(gr_system *sys, FILE *out)
     (void)fprintf(out, "system %s %016llx: %llu actors", sys->name, (unsigned long long)sys->node,
                   (unsigned long long)counters.actors);
     dump_counters(&counters, sys->stack_bytes, out);
-    gri_names_dump(sys, out);
     each_worker(sys, dump_worker, out);
     for (slot = 0; slot < slots; slot++) {
         gri_process *process = gri_process_at(&sys->table, slot);

@@ -196,7 +196,7 @@ enum gri_around {
 struct gri_actor {
     gri_process base;
     /* Written at its start; here, because the mailbox begins a cache line of its own. */
-    char *name;
+    char *name; /* by who has the claim, under the lock of names; NULL: none */
     gri_actor *parent;
     _Atomic(const char *) type_name; /* of the props, for whoever looks from outside */
     /* Apart from the bytes that only a turn writes: those are compared as one word. */
@@ -613,12 +613,13 @@ gr_pid gri_future_asked(gri_process *process);
 gr_err gri_custom_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);
 
 /* names.c */
-gr_err gri_name_add(gr_system *sys, const char *name, gr_pid pid);
-void gri_name_remove(gr_system *sys, const char *name, gr_pid pid);
+/* An actor that is starting gets its name, or GR_EEXIST; and lets go of it. */
+gr_err gri_name_add(gri_actor *actor, const char *name);
+void gri_name_remove(gri_actor *actor);
 void gri_names_fini(gr_system *sys);
-void gri_names_dump(gr_system *sys, FILE *out);
-/* The name of an actor that may go at any moment, or ""; it walks over all names. */
-void gri_name_of(gr_system *sys, gr_pid pid, char *out, size_t bytes);
+/* The type and the name of an actor that may go at any moment, "TYPE NAME" or "TYPE", for people. */
+enum { GRI_KNOWN_BYTES = 256 };
+const char *gri_name_with_type(gri_actor *actor, gr_pid pid, char text[GRI_KNOWN_BYTES]);
 
 /* event.c */
 gr_err gri_events_init(gr_system *sys);

@@ -35,15 +35,18 @@ static void monitor(gr_system *sys, int64_t now_ms)
             gri_workers_want_help(workers);
         }
         if (!seen->slow_logged && now_ms - seen->seen_at_ms >= (int64_t)sys->slow_handler_ms) {
+            gr_pid whose = gri_actor_pid(running);
             char pid[GR_PID_TEXT_BYTES];
+            char name[GRI_KNOWN_BYTES];
 
             seen->slow_logged = true;
             gri_count(&sys->slow_handlers, 1);
-            gri_actor_ask(running, gri_actor_pid(running).generation, GRI_ASKED_TELL_SLOW);
-            gr_system_log(
-                sys, GR_LOG_WARN, "GR-ACTOR-SLOW", "actor %s has been handling one %s for %lld ms",
-                gr_pid_format(gri_actor_pid(running), pid), type == NULL ? "hook" : type->name,
-                (long long)(now_ms - seen->seen_at_ms));
+            gri_actor_ask(running, whose.generation, GRI_ASKED_TELL_SLOW);
+            gr_system_log(sys, GR_LOG_WARN, "GR-ACTOR-SLOW",
+                          "actor %s (%s) has been handling one %s for %lld ms",
+                          gr_pid_format(whose, pid), gri_name_with_type(running, whose, name),
+                          type == NULL ? "hook" : type->name,
+                          (long long)(now_ms - seen->seen_at_ms));
         }
     }
 }

@@ -148,7 +148,7 @@ static void look_for_hung(void *arg, gri_worker *worker)
         atomic_load_explicit(&worker->running, memory_order_acquire); /* and its pid */
     const gr_type *type = atomic_load_explicit(&worker->running_type, memory_order_relaxed);
     char pid_text[GR_PID_TEXT_BYTES];
-    char name[GR_NAME_BYTES_MAX + 1];
+    char name[GRI_KNOWN_BYTES];
     gr_pid pid;
 
     if (running == NULL || look->found) {
@@ -157,9 +157,9 @@ static void look_for_hung(void *arg, gri_worker *worker)
     look->found = true;
     pid = gri_actor_pid(running);
     /* Nothing else of it may be read: it may be ending just now. */
-    gri_name_of(look->sys, pid, name, sizeof(name));
-    (void)snprintf(look->text, look->bytes, "actor %s %s is still handling %s",
-                   gr_pid_format(pid, pid_text), name, type == NULL ? "a hook" : type->name);
+    (void)snprintf(look->text, look->bytes, "actor %s (%s) is still handling %s",
+                   gr_pid_format(pid, pid_text), gri_name_with_type(running, pid, name),
+                   type == NULL ? "a hook" : type->name);
 }
 
 void gri_workers_describe_hung(gr_system *sys, char *text, size_t bytes)

@@ -29,10 +29,13 @@ static bool line_says(struct lab *lab, gr_pid pid, const char *type, uint64_t de
                       const char *words)
 {
     char text[GR_PID_TEXT_BYTES];
-    char want[200];
+    char name[100];
+    char want[400];
 
-    (void)snprintf(want, sizeof(want), "  actor %s (%s): mailbox %llu, %s\n",
-                   gr_pid_format(pid, text), type, (unsigned long long)depth, words);
+    (void)gr_name_of(lab->sys, pid, name, sizeof(name));
+    (void)snprintf(want, sizeof(want), "  actor %s (%s%s%s): mailbox %llu, %s\n",
+                   gr_pid_format(pid, text), type, name[0] == '\0' ? "" : " ", name,
+                   (unsigned long long)depth, words);
     return dump_says(lab, want);
 }
 

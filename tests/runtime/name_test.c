@@ -176,6 +176,119 @@ static void threads_that_fight_for_one_name_never_share_it(void **state)
     (void)lab_spawn(lab, "one");
 }
 
+/* ---- from a pid to its name */
+
+static gr_err ignore(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    (void)ctx;
+    (void)state;
+    (void)msg;
+    return GR_OK;
+}
+
+static const char *name_of(struct lab *lab, gr_pid pid, char text[64])
+{
+    const char *name = gr_name_of(lab->sys, pid, text, 64);
+
+    assert_ptr_equal(name, text);
+    return name;
+}
+
+static void r31_a_pid_leads_to_its_name(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid parent = lab_spawn(lab, "p");
+    gr_pid child = lab_spawn_child(lab, parent, "c");
+    gr_props props = lab_probe_props(lab, "n");
+    gr_pid nameless = lab_spawn_props(lab, &props, NULL);
+    gr_pid elsewhere = {gr_system_node(lab->sys) + 1, parent.slot, parent.generation};
+    gr_pid other = {parent.node, parent.slot, parent.generation + 1};
+    gr_pid far = {parent.node, UINT32_MAX, 1};
+    gr_future *future = NULL;
+    char text[64];
+
+    assert_string_equal(name_of(lab, parent, text), "p");
+    assert_string_equal(name_of(lab, child, text), "p/c");
+    assert_string_equal(gr_name_of(lab->sys, child, text, 3), "p/");
+    assert_string_equal(gr_name_of(lab->sys, child, NULL, 0), "");
+    assert_string_equal(name_of(lab, nameless, text), "");
+    assert_string_equal(name_of(lab, gr_pid_null(), text), "");
+    assert_string_equal(name_of(lab, elsewhere, text), "");
+    assert_string_equal(name_of(lab, other, text), "");
+    assert_string_equal(name_of(lab, far, text), "");
+    assert_int_equal(gr_future_new(lab->sys, GR_FOREVER, &future), GR_OK);
+    assert_string_equal(name_of(lab, gr_future_pid(future), text), "");
+    future = gr_future_unref(future);
+    lab_do(lab, child, lab_act_fail, NULL);
+    lab_wait_times(lab, "c started", 2);
+    assert_string_equal(name_of(lab, child, text), "p/c"); /* also when it has been restarted */
+    gr_send_stop(lab->sys, parent);
+    assert_int_equal(gr_await_end(lab->sys, parent, GR_FOREVER, NULL), GR_OK);
+    assert_string_equal(name_of(lab, parent, text), "");
+    assert_string_equal(name_of(lab, child, text), "");
+}
+
+/* Looks up the pid that it is given until that is null. */
+typedef struct reader {
+    gr_system *sys;
+    pthread_mutex_t lock;
+    gr_pid pid;    /* lock */
+    char want[32]; /* lock */
+} reader;
+
+static void *read_names(void *arg)
+{
+    reader *mine = arg;
+
+    for (;;) {
+        gr_pid pid = gr_pid_null();
+        char want[32];
+        char text[32];
+
+        (void)pthread_mutex_lock(&mine->lock);
+        pid = mine->pid;
+        memcpy(want, mine->want, sizeof(want));
+        (void)pthread_mutex_unlock(&mine->lock);
+        if (gr_pid_is_null(pid)) {
+            return NULL;
+        }
+        (void)gr_name_of(mine->sys, pid, text, sizeof(text));
+        lab_require(text[0] == '\0' || strcmp(text, want) == 0);
+    }
+}
+
+static void set_reader(reader *mine, gr_pid pid, const char *want)
+{
+    (void)pthread_mutex_lock(&mine->lock);
+    mine->pid = pid;
+    (void)snprintf(mine->want, sizeof(mine->want), "%s", want);
+    (void)pthread_mutex_unlock(&mine->lock);
+}
+
+static void r31_a_pid_never_leads_to_the_name_of_another(void **state)
+{
+    struct lab *lab = *state;
+    reader mine = {.sys = lab->sys, .lock = PTHREAD_MUTEX_INITIALIZER};
+    gr_props props = {.receive = ignore};
+    size_t rounds = lab_scaled(5000);
+    pthread_t thread;
+    gr_pid pid = lab_spawn_props(lab, &props, "a0");
+
+    set_reader(&mine, pid, "a0");
+    assert_int_equal(pthread_create(&thread, NULL, read_names, &mine), 0);
+    for (size_t round = 1; round < rounds; round++) {
+        char name[32];
+
+        gr_send_stop(lab->sys, pid);
+        assert_int_equal(gr_await_end(lab->sys, pid, GR_FOREVER, NULL), GR_OK);
+        (void)snprintf(name, sizeof(name), "a%zu", round);
+        pid = lab_spawn_props(lab, &props, name);
+        set_reader(&mine, pid, name);
+    }
+    set_reader(&mine, gr_pid_null(), "");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +300,8 @@ int main(void)
         LAB_STEPPED(r31_bad_names_are_refused),
         LAB_BOTH(names_need_not_be_given),
         LAB_THREADS(threads_that_fight_for_one_name_never_share_it),
+        LAB_BOTH(r31_a_pid_leads_to_its_name),
+        LAB_THREADS(r31_a_pid_never_leads_to_the_name_of_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

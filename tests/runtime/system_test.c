@@ -409,7 +409,7 @@ static void a_dump_names_the_type_of_each_actor(void **state)
     gr_props clerk = {.type_name = "clerk", .receive = receive_nothing};
     gr_props nameless = {.receive = receive_nothing};
     gr_pid pids[2] = {lab_spawn_props(lab, &clerk, "c"), lab_spawn_props(lab, &nameless, NULL)};
-    const char *types[] = {"clerk", "actor"};
+    const char *types[] = {"clerk c", "actor"};
     char pid[GR_PID_TEXT_BYTES];
     char want[100];
     char *text = dump_of(lab);

@@ -151,7 +151,8 @@ static void on_log(void *arg, gr_log_level level, const char *id, const char *te
 
     (void)level;
     if (strcmp(id, "GR-ACTOR-SLOW") == 0 && strstr(text, "has been handling") != NULL) {
-        lab_note(mine->lab, "slow: %s", strstr(text, "lab_act") == NULL ? "?" : "lab_act");
+        lab_note(mine->lab, "slow: %s",
+                 strstr(text, " snail) has been handling one lab_act") == NULL ? "?" : "lab_act");
         (void)act_untie(NULL, NULL, &mine->here);
     } else if (strcmp(id, "GR-ACTOR-SLOW") == 0) {
         lab_note(mine->lab, "was slow: %s", strstr(text, " snail)") == NULL ? "?" : "snail");

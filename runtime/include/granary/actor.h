@@ -340,5 +340,16 @@ GR_API size_t gr_context_children(const gr_context *ctx);
  */
 GR_API GR_MUST_CHECK gr_err gr_name_find(gr_system *sys, const char *name, gr_pid *out_pid);
 
+/**
+ * The full name of a local actor, for people: `text`, filled with as much of it as fits, a NUL at its end. It does not take
+ * longer where there are many names.
+ *
+ * Owns:    `text` is yours.
+ * Errors:  "" for one without a name, one that has ended, and one elsewhere.
+ * Thread:  any.
+ * Units:   bytes; names of actors without a parent have at most GR_NAME_BYTES_MAX, their children's are longer.
+ */
+GR_API const char *gr_name_of(gr_system *sys, gr_pid pid, char *text, size_t bytes);
+
 GR_END_DECLS
 #endif

@@ -118,7 +118,7 @@ typedef struct gr_counters {
 GR_API gr_counters gr_system_counters(gr_system *sys);
 
 /**
- * Writes what is alive: counters, names, what each worker runs, and of each actor its type, state, mailbox depth and what it
+ * Writes what is alive: counters, what each worker runs, and of each actor its type, name, state, mailbox depth and what it
  * waits for.
  *
  * Owns:    `out` stays yours.
