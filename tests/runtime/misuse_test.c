@@ -620,7 +620,7 @@ static void others_go_on_and_stop_beside_a_handler_that_never_returns(void **sta
     }
     lab_wait(lab, "b 99");
     assert_int_equal(gr_system_stop(lab->sys, 50), GR_ETIMEDOUT);
-    assert_non_null(strstr(gr_last_error()->text, "stuck is still handling lab_act"));
+    assert_non_null(strstr(gr_last_error()->text, " stuck) is still handling lab_act"));
     lab_wait(lab, "b stopped stopped"); /* all that can stop have stopped */
     assert_int_equal(gr_send(lab->sys, other, lab_word_new(1)), GR_EDEAD);
     (void)pthread_mutex_lock(&here.lock);
