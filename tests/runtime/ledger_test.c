@@ -1,6 +1,6 @@
 /*
  * Ledgers: what is sent while its receiver ends, and what the system itself sends, is accounted for message by message.
- * Behaviours r03 and r28, on threads above all.
+ * Behaviours r03, r13 and r28, on threads above all.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -62,7 +62,7 @@ static void *send_share(void *arg)
 
         lab_require(msg != NULL);
         gr_msg_set_sender(msg, (gr_pid){1, (uint32_t)number, 1}); /* nobody: to tell it apart */
-        (void)gr_send(book->lab->sys, book->to, msg);
+        (void)gr_forward_msg(book->lab->sys, book->to, msg);
     }
     return NULL;
 }
@@ -112,6 +112,99 @@ static void r03_none_vanishes_of_what_is_sent_around_a_poison(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         end_while_many_send(*state, gr_send_poison);
     }
+}
+
+/* ---- r13: slots that are used again while messages to those before are on their way */
+
+/* On the heap, as a ledger is. */
+typedef struct lodgers {
+    struct lab *lab;
+    pthread_mutex_t lock;
+    gr_pid now; /* lock */
+    atomic_bool over;
+    atomic_size_t handled;
+    atomic_size_t strayed;
+} lodgers;
+
+static gr_err lodger_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    lodgers *house = state;
+    const lab_word *word = gr_msg_read(msg, &lab_word_type);
+    bool mine = gr_pid_equal(word->from, gr_context_self(ctx)); /* to whom it was addressed */
+
+    /* Relaxed: counts. */
+    (void)atomic_fetch_add_explicit(mine ? &house->handled : &house->strayed, 1,
+                                    memory_order_relaxed);
+    return GR_OK;
+}
+
+static void *write_to_lodgers(void *arg)
+{
+    lodgers *house = arg;
+
+    while (!atomic_load_explicit(&house->over, memory_order_relaxed)) { /* a flag */
+        gr_pid to;
+
+        (void)pthread_mutex_lock(&house->lock);
+        to = house->now;
+        (void)pthread_mutex_unlock(&house->lock);
+        for (int i = 0; i < 50; i++) { /* it may move out, and another in, meanwhile */
+            gr_msg *msg = lab_word_new(i);
+
+            lab_require(msg != NULL);
+            ((lab_word *)gr_msg_payload(msg))->from = to;
+            (void)gr_send(house->lab->sys, to, msg);
+        }
+    }
+    return NULL;
+}
+
+static void r13_a_slot_that_is_used_again_under_fire_gets_nothing_meant_for_the_last(void **state)
+{
+    struct lab *lab = *state;
+    lodgers *house = lab_own(lab, sizeof(*house));
+    gr_props props = {.receive = lodger_receive, .arg = house};
+    size_t rounds = lab_scaled(5000), moved = 0;
+    bool used[4096] = {false};
+    pthread_t threads[2];
+
+    house->lab = lab;
+    (void)pthread_mutex_init(&house->lock, NULL);
+    house->now = lab_spawn_props(lab, &props, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, write_to_lodgers, house), 0);
+    }
+    for (size_t round = 0; round < rounds; round++) {
+        gr_pid next;
+
+        if (round % 10 == 0) { /* some are to arrive */
+            /* Relaxed, both: a count. */
+            size_t before = atomic_load_explicit(&house->handled, memory_order_relaxed);
+
+            LAB_EVENTUALLY(lab,
+                           atomic_load_explicit(&house->handled, memory_order_relaxed) > before);
+        }
+        gr_send_stop(lab->sys, house->now);
+        LAB_EVENTUALLY(lab, !gr_process_alive(lab->sys, house->now));
+        next = lab_spawn_props(lab, &props, NULL);
+        assert_false(gr_pid_equal(next, house->now));
+        assert_true(next.slot < sizeof(used) / sizeof(used[0]));
+        moved += used[next.slot];
+        used[next.slot] = true;
+        (void)pthread_mutex_lock(&house->lock);
+        house->now = next;
+        (void)pthread_mutex_unlock(&house->lock);
+    }
+    atomic_store_explicit(&house->over, true, memory_order_relaxed); /* a flag */
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_int_equal(gr_system_stop(lab->sys, GR_FOREVER), GR_OK);
+    (void)pthread_mutex_destroy(&house->lock);
+    assert_true(moved > 0); /* or this test shows nothing */
+    /* Relaxed, both: everything has stopped. */
+    assert_true(atomic_load_explicit(&house->handled, memory_order_relaxed) > 0);
+    assert_int_equal(atomic_load_explicit(&house->strayed, memory_order_relaxed), 0);
 }
 
 /* ---- r28: system messages */
@@ -194,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAB_THREADS(r03_none_vanishes_of_what_is_sent_around_a_stop),
         LAB_THREADS(r03_none_vanishes_of_what_is_sent_around_a_poison),
+        LAB_THREADS(r13_a_slot_that_is_used_again_under_fire_gets_nothing_meant_for_the_last),
         LAB_BOTH(r28_a_million_system_messages_from_100_senders_come_once_and_in_order),
     };
 

@@ -62,7 +62,7 @@ static void *send_all(void *arg)
         atomic_fetch_add_explicit(&here->next_sender, 1, memory_order_relaxed); /* a number */
 
     for (size_t i = 0; i < here->each; i++) {
-        (void)gr_send(here->lab->sys, here->router, traceable(number * here->each + i));
+        (void)gr_forward_msg(here->lab->sys, here->router, traceable(number * here->each + i));
     }
     (void)atomic_fetch_sub_explicit(&here->sending, 1, memory_order_relaxed); /* a count */
     return NULL;
