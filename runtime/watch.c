@@ -248,7 +248,7 @@ static gr_err await_vacated(gr_system *sys, gr_pid pid, int64_t deadline_ms)
 
 static bool is_own_end(gr_pid pid)
 {
-    const gr_context *context = gri_context_now();
+    const gr_context *context = gri_context_here();
 
     while (context != NULL && !gr_pid_equal(gri_actor_pid(context->actor), pid)) {
         context = context->outer;

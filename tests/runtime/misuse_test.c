@@ -367,6 +367,24 @@ static void a_started_hook_that_waits_for_its_own_actor_is_told_so(void **state)
     LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 1);
 }
 
+static gr_err started_awaits_its_end(gr_context *ctx, void *state)
+{
+    (void)state;
+    return gr_await_end(gr_context_system(ctx), gr_context_self(ctx), 100, NULL);
+}
+
+static void a_started_hook_does_not_wait_for_its_own_end(void **state)
+{
+    struct lab *lab = *state;
+    gr_props props = lab_probe_props(lab, "a");
+    gr_pid pid = gr_pid_null();
+
+    props.started = started_awaits_its_end;
+    assert_int_equal(gr_spawn(lab->sys, &props, NULL, &pid), GR_EINVAL);
+    assert_non_null(strstr(gr_last_error()->text, "its own end"));
+    assert_int_equal(lab_make(lab, lab_spawn(lab, "p"), act_spawn_child, &props), GR_EINVAL);
+}
+
 static void a_child_that_waits_for_who_starts_it_is_told_so(void **state)
 {
     struct lab *lab = *state;
@@ -646,6 +664,7 @@ int main(void)
         LAB_BOTH(what_was_asked_in_an_earlier_turn_may_be_waited_for),
         LAB_BOTH(waiting_for_oneself_is_found_out_behind_middleware),
         LAB_BOTH(a_started_hook_that_waits_for_its_own_actor_is_told_so),
+        LAB_BOTH(a_started_hook_does_not_wait_for_its_own_end),
         LAB_BOTH(a_child_that_waits_for_who_starts_it_is_told_so),
         LAB_BOTH(an_actor_does_not_wait_for_room_in_its_own_mailbox),
         LAB_BOTH(a_wait_for_what_only_a_later_message_completes_ends_at_its_limit),
