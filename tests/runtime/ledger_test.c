@@ -6,6 +6,7 @@
  */
 #include "lab.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 enum { SENDERS = 4, ROUNDS = 20 };
@@ -153,8 +154,11 @@ static void *write_to_lodgers(void *arg)
 
             lab_require(msg != NULL);
             ((lab_word *)gr_msg_payload(msg))->from = to;
-            (void)gr_send(house->lab->sys, to, msg);
+            if (gr_send(house->lab->sys, to, msg) != GR_OK) {
+                break;
+            }
         }
+        (void)sched_yield();
     }
     return NULL;
 }
