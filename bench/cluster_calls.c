@@ -44,13 +44,6 @@ static void die(const char *what)
     exit(1);
 }
 
-static void log_line(void *arg, gr_log_level level, const char *id, const char *text)
-{
-    (void)arg;
-    (void)level;
-    (void)fprintf(stderr, "%s %s\n", id, text);
-}
-
 static void start(bench *b)
 {
     char coordinator[80];
@@ -65,8 +58,6 @@ static void start(bench *b)
         b->methods[i] = probe_methods_of(&b->worlds[i]);
         kinds[0] = gr_kind_new(&probe_kind, &b->methods[i]);
         node.system.workers = 1;
-        node.system.log = log_line;
-        node.system.log_level = GR_LOG_WARN;
         if (gr_node_start(&node, kinds, &b->nodes[i]) != GR_OK) {
             die("node");
         }

@@ -123,14 +123,13 @@ static void sleep_locked(gr_node *node, int64_t ms)
 static void log_again(gr_node *node, int64_t again_ms)
 {
     gr_error why = *gr_last_error();
+    gr_log_fn log = node->options.system.log == NULL ? gr_log_stderr : node->options.system.log;
+    char text[GR_ERROR_TEXT_BYTES + 80];
 
-    if (node->options.system.log != NULL) {
-        char text[GR_ERROR_TEXT_BYTES + 80];
-
-        (void)snprintf(text, sizeof(text), "cannot start over (%s); again in %" PRId64 " ms",
-                       why.text, again_ms);
-        node->options.system.log(node->options.system.log_arg, GR_LOG_ERROR, "GR-NODE-AGAIN", text);
-    }
+    /* It has no system just now that would do it. */
+    (void)snprintf(text, sizeof(text), "cannot start over (%s); again in %" PRId64 " ms", why.text,
+                   again_ms);
+    log(node->options.system.log_arg, GR_LOG_ERROR, "GR-NODE-AGAIN", text);
 }
 
 static void *keep(void *arg)

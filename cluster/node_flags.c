@@ -130,8 +130,8 @@ static gr_err set_level(const char *from, const char *text, gr_log_level *field)
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};
 
-    for (int i = 0; i <= GR_LOG_DEBUG; i++) {
-        if (strcmp(text, names[i]) == 0) {
+    for (int i = GR_LOG_ERROR; i <= GR_LOG_DEBUG; i++) {
+        if (strcmp(text, names[i - GR_LOG_ERROR]) == 0) {
             *field = (gr_log_level)i;
             return GR_OK;
         }

@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "node_flags.h"
 #include "node_internal.h"
@@ -30,22 +29,6 @@ static const char *program_of(char **argv)
     const char *slash = argv[0] == NULL ? NULL : strrchr(argv[0], '/');
 
     return argv[0] == NULL ? "node" : slash == NULL ? argv[0] : slash + 1;
-}
-
-/* One line, written at once, so that lines of different threads do not mix. */
-static void log_line(void *arg, gr_log_level level, const char *id, const char *text)
-{
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    struct timespec now;
-    struct tm utc;
-    char when[32];
-
-    (void)arg;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &utc);
-    (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);
-    (void)fprintf(stderr, "%s.%03ldZ %s %s %s\n", when, now.tv_nsec / 1000000, names[level], id,
-                  text);
 }
 
 static void collect_kinds(va_list args, gr_kind **kinds)
@@ -117,8 +100,8 @@ static void wait_until_ready(gr_node *node)
             return;
         }
     }
-    log_line(NULL, GR_LOG_WARN, "GR-NODE-UNSETTLED",
-             "shards are still moving, going on all the same");
+    gr_log_stderr(NULL, GR_LOG_WARN, "GR-NODE-UNSETTLED",
+                  "shards are still moving, going on all the same");
 }
 
 static int run(const char *program, gr_node *node, const sigset_t *signals)
@@ -130,8 +113,8 @@ static int run(const char *program, gr_node *node, const sigset_t *signals)
                  gr_system_node(gr_node_system(node)), node->options.cluster);
     (void)fflush(stdout);
     wait_for_the_end(node, signals);
-    log_line(NULL, GR_LOG_INFO, "GR-NODE-LEAVING",
-             "asked to end: draining and leaving; interrupt again to end at once");
+    gr_log_stderr(NULL, GR_LOG_INFO, "GR-NODE-LEAVING",
+                  "asked to end: draining and leaving; interrupt again to end at once");
     (void)sigemptyset(&impatience);
     (void)sigaddset(&impatience, SIGINT);
     (void)pthread_sigmask(SIG_UNBLOCK, &impatience, NULL);
@@ -151,7 +134,7 @@ static int start_and_run(const char *program, gri_node_flags *flags, gr_kind **t
     gr_err err = GR_OK;
 
     take_signals(&signals);
-    flags->options.system.log = log_line;
+    flags->options.system.log = gr_log_stderr;
     flags->options.system.log_level = flags->log_level;
     err = gr_node_start(&flags->options, take_kinds, &node);
     if (err != GR_OK) {

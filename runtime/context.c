@@ -212,8 +212,10 @@ static void settle_error(gri_actor *actor, gr_context *context, const gr_msg *ms
 
     gri_handlers_abandon(context);
     leave(context);
-    if (!context->responded && msg != NULL) {
+    if (!context->responded && msg != NULL && !gr_pid_is_null(msg->sender)) {
         gri_answer_error(actor->base.sys, msg, detail.code, detail.text);
+    } else if (!context->responded && ((unsigned)err & (unsigned)GR_FATAL) == 0) {
+        gri_log_unheard(actor, msg, &detail);
     }
     (void)gr_msg_unref(msg);
     if (((unsigned)err & (unsigned)GR_FATAL) != 0) {

@@ -1,40 +1,24 @@
 /*
- * Dead letters: what nobody handled. Counted, published, logged at most once in LOG_EVERY_MS, and, when the sender is a
- * future of this system, answered with an error at once.
+ * Dead letters: what nobody handled. Counted, published, logged at a limited rate, and, when the sender is a future of this
+ * system, answered with an error at once.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "system_internal.h"
-
-enum { LOG_EVERY_MS = 1000 };
 
 const gr_type gr_dead_letter_type = GR_TYPE(gr_dead_letter);
 const gr_type gr_supervision_event_type = GR_TYPE(gr_supervision_event);
 
 static void log_sometimes(gr_system *sys, gr_pid to, const gr_type *type)
 {
-    int64_t now_ms = 0;
-    int_fast64_t at_ms = 0;
     char pid[GR_PID_TEXT_BYTES];
+    uint64_t times = 0;
 
-    if (sys->log == NULL || sys->log_level < GR_LOG_INFO) {
-        return;
+    if (gri_log_wants(sys, GR_LOG_INFO) && gri_log_due(sys, &sys->dead_letter_log, &times)) {
+        gr_system_log(sys, GR_LOG_INFO, "GR-DEAD-LETTER",
+                      "a %s to %s was not handled (%llu dead letters since the last line)",
+                      type->name, gr_pid_format(to, pid), (unsigned long long)times);
     }
-    now_ms = gr_system_now(sys);
-    at_ms = atomic_load_explicit(&sys->dead_letter_log_at,
-                                 memory_order_relaxed); /* the swap below decides */
-    (void)atomic_fetch_add_explicit(&sys->dead_letters_unlogged, 1,
-                                    memory_order_relaxed); /* a count */
-    if (now_ms < at_ms || !atomic_compare_exchange_strong_explicit(
-                              &sys->dead_letter_log_at, &at_ms, now_ms + LOG_EVERY_MS,
-                              memory_order_relaxed, memory_order_relaxed)) {
-        return;
-    }
-    gr_system_log(sys, GR_LOG_INFO, "GR-DEAD-LETTER",
-                  "a %s to %s was not handled (%llu dead letters since the last line)", type->name,
-                  gr_pid_format(to, pid),
-                  (unsigned long long)atomic_exchange_explicit(&sys->dead_letters_unlogged, 0,
-                                                               memory_order_relaxed));
 }
 
 void gri_tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const char *text)

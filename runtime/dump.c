@@ -49,6 +49,7 @@ gr_counters gr_system_counters(gr_system *sys)
         .escalations = read_count(&sys->escalations),
         .timeouts = read_count(&sys->timeouts),
         .slow_handlers = read_count(&sys->slow_handlers),
+        .errors_unheard = read_count(&sys->errors_unheard),
         .ticks_left_out = read_count(&sys->ticks_left_out),
     };
 
@@ -78,6 +79,7 @@ static void dump_counters(const gr_counters *counters, uint32_t stack_bytes, FIL
         {"refused", counters->refused},
         {"dropped", counters->dropped},
         {"slow handlers", counters->slow_handlers},
+        {"errors unheard", counters->errors_unheard},
         {"ticks left out", counters->ticks_left_out},
         {"turns", counters->turns},
     };

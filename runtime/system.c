@@ -1,12 +1,11 @@
 /*
- * Systems: making, stopping, freeing, time, chance, log.
+ * Systems: making, stopping, freeing, time, chance.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "system_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -69,24 +68,6 @@ uint64_t gr_system_node(const gr_system *sys)
     return sys->node;
 }
 
-void gr_system_log(gr_system *sys, gr_log_level level, const char *id, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    gr_error kept = *gr_last_error(); /* logging is not failing */
-
-    if (sys->log == NULL || level > sys->log_level) {
-        return;
-    }
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    sys->log(sys->log_arg, level, id, text);
-    if (kept.code != GR_OK) {
-        (void)gr_error_set(kept.code, kept.file, kept.line, "%s", kept.text);
-    }
-}
-
 static gr_err check_options(const gr_system_options *options)
 {
     if (options->stack_bytes != 0 && options->stack_bytes < GRI_STACK_BYTES_MIN) {
@@ -126,9 +107,7 @@ static void take_options(gr_system *sys, const gr_system_options *options)
         options->slow_handler_ms == 0 ? SLOW_HANDLER_MS_DEFAULT : options->slow_handler_ms;
     sys->root = options->root;
     sys->middleware = options->middleware;
-    sys->log = options->log;
-    sys->log_arg = options->log_arg;
-    sys->log_level = options->log_level;
+    gri_log_init(sys, options);
     do {
         sys->node =
             options->stepped != NULL ? gr_stepped_random(options->stepped) : gri_os_random();

@@ -370,6 +370,12 @@ typedef struct gri_foreign_stripe {
 const gri_foreign *gri_foreign_enter(gr_system *sys, uint32_t *out_stripe);
 void gri_foreign_leave(gr_system *sys, uint32_t stripe);
 
+/* Of lines that there might be too many of. */
+typedef struct gri_log_limit {
+    atomic_int_fast64_t at_ms;  /* when the next may be logged */
+    atomic_uint_fast64_t times; /* that there would have been one since the last */
+} gri_log_limit;
+
 struct gr_system {
     /* Fixed after gr_system_new(). */
     uint64_t node;
@@ -384,7 +390,7 @@ struct gr_system {
     uint32_t stack_bytes;
     gr_supervision root;
     const struct gr_middleware *const *middleware; /* NULL: none */
-    gr_log_fn log;
+    gr_log_fn log;                                 /* NULL: nobody reads it */
     void *log_arg;
     gr_log_level log_level;
     gri_process_table table;
@@ -394,7 +400,7 @@ struct gr_system {
         atomic_uint_fast64_t live; /* apart from what others read: every start and end writes it */
     _Alignas(64) atomic_int phase; /* gri_phase */
     atomic_uint_fast64_t spawns_failed, given_up, resumes, escalations, timeouts, slow_handlers,
-        ticks_left_out;
+        ticks_left_out, errors_unheard;
     atomic_uint_fast64_t spawned, stopped, restarts, failures, dead_letters, late_replies, refused,
         dropped;
     atomic_uint_fast64_t random_state;
@@ -408,8 +414,7 @@ struct gr_system {
     _Atomic(gri_foreign *) foreign; /* NULL or &foreign_table */
     gri_foreign foreign_table;
     gri_foreign_stripe foreign_users[GRI_FOREIGN_STRIPES];
-    atomic_int_fast64_t dead_letter_log_at; /* when the next may be logged */
-    atomic_uint_fast64_t dead_letters_unlogged;
+    gri_log_limit dead_letter_log, unheard_log;
     bool stalled;   /* stepped only */
     bool killed;    /* stepped only */
     bool abandoned; /* threads hang in it: never freed */
@@ -655,6 +660,17 @@ bool gri_stepped_pump(gr_stepped *stepped, gr_system *sys, bool (*done)(void *ar
                       int64_t deadline_ms);
 gri_worker *gri_stepped_worker(gr_stepped *stepped);
 void gri_stepped_handled(gr_system *sys, gri_actor *actor, const gr_msg *msg);
+
+/* log.c */
+void gri_log_init(gr_system *sys, const gr_system_options *options);
+static inline bool gri_log_wants(const gr_system *sys, gr_log_level level)
+{
+    return sys->log != NULL && level <= sys->log_level;
+}
+/* Whether something that may happen very often is to be logged now, and how often it has happened since it was. */
+bool gri_log_due(gr_system *sys, gri_log_limit *limit, uint64_t *out_times);
+/* A handler, or a continuation (`msg` may be NULL), has returned an error, and there is nobody to be told. In its turn. */
+void gri_log_unheard(gri_actor *actor, const gr_msg *msg, const gr_error *error);
 
 /* system.c */
 void gri_system_live_down(gr_system *sys);

@@ -59,7 +59,7 @@ gr_err cluster_lab_start(cluster_lab *lab, int index, const gr_kind_info *const 
     (void)snprintf(listen, sizeof(listen), "mem://node-%d", index);
     options.system.stepped = lab->stepped;
     options.system.name = listen + 6;
-    options.system.log = lab->log;
+    options.system.log = lab->log == NULL ? gr_log_none : lab->log;
     options.system.log_arg = lab->log_arg;
     options.system.log_level = GR_LOG_DEBUG;
     infos = infos == NULL ? all_kinds : infos;
@@ -117,7 +117,7 @@ gr_err cluster_lab_client(cluster_lab *lab, gr_client **out_client)
                        i == 0 ? "" : ",", i);
     }
     options.system.stepped = lab->stepped;
-    options.system.log = lab->log;
+    options.system.log = lab->log == NULL ? gr_log_none : lab->log;
     options.system.log_arg = lab->log_arg;
     options.system.log_level = GR_LOG_DEBUG;
     return gr_client_start(&options, out_client);

@@ -95,6 +95,9 @@ static void on_event(void *arg, const gr_type *type, const void *event)
 
 static void open_system(struct lab *lab)
 {
+    if (lab->options.log == NULL) { /* tests fail on purpose, all the time */
+        lab->options.log = gr_log_none;
+    }
     assert_int_equal(gr_system_new(&lab->options, &lab->sys), GR_OK);
     assert_int_equal(gr_subscribe(lab->sys, NULL, on_event, lab, &lab->subscription), GR_OK);
 }

@@ -455,9 +455,9 @@ static void the_log_takes_what_its_level_wants(void **state)
     gr_system_log(lab->sys, GR_LOG_ERROR, "GR-TEST-ONE", "%d bottles", 99);
     gr_system_log(lab->sys, GR_LOG_WARN, "GR-TEST-TWO", "%s", "two");
     gr_system_log(lab->sys, GR_LOG_INFO, "GR-TEST-THREE", "%s", "three");
-    assert_int_equal(lab_count(lab, "log 0 GR-TEST-ONE 99 bottles"), 1);
-    assert_int_equal(lab_count(lab, "log 1 GR-TEST-TWO two"), 1);
-    assert_int_equal(lab_count(lab, "log 2 GR-TEST-THREE three"), 0);
+    assert_int_equal(lab_count(lab, "log 1 GR-TEST-ONE 99 bottles"), 1);
+    assert_int_equal(lab_count(lab, "log 2 GR-TEST-TWO two"), 1);
+    assert_int_equal(lab_count(lab, "log 3 GR-TEST-THREE three"), 0);
 }
 
 static void dead_letters_are_logged_with_a_limit(void **state)

@@ -14,15 +14,27 @@
 GR_BEGIN_DECLS
 
 typedef enum gr_log_level {
-    GR_LOG_ERROR = 0,
-    GR_LOG_WARN = 1,
-    GR_LOG_INFO = 2,
-    GR_LOG_DEBUG = 3
+    GR_LOG_DEFAULT = 0, /* GR_LOG_WARN */
+    GR_LOG_ERROR = 1,
+    GR_LOG_WARN = 2,
+    GR_LOG_INFO = 3,
+    GR_LOG_DEBUG = 4
 } gr_log_level;
 
 /** Takes one line of log, without a newline; `id` is a stable name such as "GR-ACTOR-FAILED".
  * Called from any thread. */
 typedef void (*gr_log_fn)(void *arg, gr_log_level level, const char *id, const char *text);
+
+/**
+ * What gr_system_options.log may be: a line on stderr, with the time, the level and the id; or nothing.
+ *
+ * Owns:    nothing.
+ * Errors:  none.
+ * Thread:  any.
+ * Units:   none.
+ */
+GR_API void gr_log_stderr(void *arg, gr_log_level level, const char *id, const char *text);
+GR_API void gr_log_none(void *arg, gr_log_level level, const char *id, const char *text);
 
 /** Seams; see <granary/runtime_spi.h>. */
 struct gr_stepped;
@@ -40,9 +52,9 @@ typedef struct gr_system_options {
     gr_supervision root;      /* for actors without a parent and without a guardian */
     const struct gr_middleware *const
         *middleware; /* around all actors, up to NULL, outermost first */
-    gr_log_fn log;   /* default: none */
+    gr_log_fn log;   /* default gr_log_stderr; gr_log_none for silence */
     void *log_arg;
-    gr_log_level log_level; /* what is passed to `log`; default GR_LOG_ERROR */
+    gr_log_level log_level; /* up to which lines are passed to `log`; default GR_LOG_WARN */
     struct gr_stepped
         *stepped; /* run under a seed, in the caller's thread, on virtual time; default: threads */
 } gr_system_options;
@@ -102,7 +114,8 @@ typedef struct gr_counters {
     uint64_t resumes;     /* failures after which the actor went on as it was */
     uint64_t escalations; /* failures that were handed up */
     uint64_t timeouts;    /* futures, and waits for them, that ended at their deadline */
-    uint64_t slow_handlers; /* that ran longer than slow_handler_ms; not when stepped */
+    uint64_t slow_handlers;  /* that ran longer than slow_handler_ms; not when stepped */
+    uint64_t errors_unheard; /* that handlers returned for what nobody waits for */
     uint64_t
         ticks_left_out; /* of repeating timers, because one was waiting or the time had passed */
 } gr_counters;
