@@ -118,6 +118,73 @@ case_pkg_config_knows_every_layer() {
     [[ $(pkg-config --modversion granary) = "$(sed -nE 's/^project\(granary VERSION ([0-9.]+).*/\1/p' "$root/CMakeLists.txt")" ]]
 }
 
+# A frame that is larger than the guard page meets it all the same, because what links the runtime is compiled for that: with
+# both compilers, in the ways that docs/using.md shows.
+case_a_large_frame_is_named_and_does_not_jump_over_the_guard_page() {
+    install_granary
+    mkdir "$work/project"
+    cat >"$work/project/glutton.c" <<'CODE'
+#include <granary/runtime.h>
+
+static const gr_type question = {"question", 1, NULL, NULL, NULL};
+
+__attribute__((noinline)) static int touch_the_lowest(volatile char *there)
+{
+    return there[0]++; /* only what is farthest away */
+}
+
+static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    volatile char large[200000];
+
+    (void)state;
+    (void)msg;
+    return touch_the_lowest(large) == 123 ? GR_EFAILED : gr_respond(ctx, gr_msg_new(&question));
+}
+
+int main(void)
+{
+    const gr_props props = {.type_name = "glutton", .receive = receive};
+    gr_system *sys = NULL;
+    gr_msg *reply = NULL;
+    gr_pid pid;
+
+    if (gr_system_new(NULL, &sys) != GR_OK || gr_spawn(sys, &props, "gargantua", &pid) != GR_OK ||
+        gr_request(sys, pid, gr_msg_new(&question), GR_FOREVER, &reply) != GR_OK) {
+        return 1;
+    }
+    return 0;
+}
+CODE
+    cat >"$work/project/CMakeLists.txt" <<'PROJECT'
+cmake_minimum_required(VERSION 3.22)
+project(glutton C)
+find_package(granary 0.1 REQUIRED COMPONENTS runtime)
+add_executable(glutton glutton.c)
+target_link_libraries(glutton PRIVATE granary::runtime)
+add_executable(glutton-static glutton.c)
+target_link_libraries(glutton-static PRIVATE granary::runtime-static)
+PROJECT
+    export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
+    local compiler program
+    for compiler in gcc "$(command -v clang || command -v clang-14)"; do
+        rm -rf "$work/build"
+        expect_status 0 cmake -S "$work/project" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" \
+            -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER="$compiler" -DCMAKE_C_FLAGS='-Wall -Wextra -Werror'
+        expect_status 0 ninja -C "$work/build"
+        # shellcheck disable=SC2046 # several words are meant
+        expect_status 0 "$compiler" -O2 -Wall -Wextra -Werror "$work/project/glutton.c" $(pkg-config --cflags --libs granary-runtime) \
+            -Wl,-rpath,"$work/prefix/lib" -o "$work/build/glutton-by-hand"
+        # shellcheck disable=SC2046 # several words are meant
+        expect_status 0 "$compiler" -Werror $(pkg-config --cflags --libs granary-runtime) "$work/build/CMakeFiles/glutton.dir/glutton.c.o" \
+            -L"$work/prefix/lib" -lgranary_runtime -o "$work/build/linked"
+        for program in glutton glutton-static glutton-by-hand; do
+            expect_status 139 bash -c 'ulimit -c 0; "$0"; exit $?' "$work/build/$program"
+            expect_text "$work/err" 'glutton actor gargantua overran its stack of 65536 bytes'
+        done
+    done
+}
+
 case_gdb_shows_the_fibers_that_wait() {
     command -v gdb >/dev/null || skip "gdb is not installed"
     install_granary

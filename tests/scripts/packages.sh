@@ -28,16 +28,34 @@ copy_with() {
 }
 
 case_one_installed_alternative_is_enough() {
-    copy_with 'build  no-such-package|bash  a shell' 'test  no-such-package-either  nothing'
+    copy_with 'runtime  no-such-package|bash  a shell' 'test  no-such-package-either  nothing'
     expect_status 0 "$work/deploy/install-packages" --list build
     [[ ! -s $work/out ]]
     expect_status 0 "$work/deploy/install-packages" --list
     [[ $(cat "$work/out") = no-such-package-either ]]
 }
 
+# What stands in several groups is named once.
+case_a_layer_is_itself_and_those_below_it() {
+    copy_with 'runtime  no-one  one' 'remote  no-two  two' 'cluster  no-three  three' 'test  no-one  one again' 'run  no-four  four'
+    local asked expected
+    while read -r asked expected; do
+        expect_status 0 "$work/deploy/install-packages" --list "$asked"
+        [[ $(tr '\n' ' ' <"$work/out") = "$expected " ]] || fail "$asked is $(tr '\n' ' ' <"$work/out")"
+    done <<'GROUPS'
+runtime no-one
+remote no-one no-two
+cluster no-one no-two no-three
+build no-one no-two no-three
+test no-one
+GROUPS
+    expect_status 0 "$work/deploy/install-packages" --list runtime test
+    [[ $(cat "$work/out") = no-one ]]
+}
+
 case_without_root_and_without_sudo_it_names_the_packages() {
     [[ $(id -u) -eq 0 ]] || skip "needs root, to become somebody else"
-    copy_with 'build  no-such-package  nothing'
+    copy_with 'cluster  no-such-package  nothing'
     chmod -R a+rX "$work"
     mkdir "$work/bin"
     local tool
