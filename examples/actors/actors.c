@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <granary/runtime.h>
 
@@ -147,7 +148,7 @@ static int give_up(const char *what, gr_err err)
     return 1;
 }
 
-int main(void)
+static int open_the_cafe(void)
 {
     const gr_props props = {.type_name = "owner",
                             .started = owner_started,
@@ -179,4 +180,17 @@ int main(void)
     decisions = gr_unsubscribe(decisions);
     (void)gr_system_free(sys);
     return err == GR_OK ? 0 : give_up("cannot stop", err);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 1) {
+        return open_the_cafe();
+    }
+    if (strcmp(argv[1], "--help") == 0) {
+        printf("usage: actors\n");
+        return 0;
+    }
+    fprintf(stderr, "actors: '%s' is not known, it takes no arguments\nusage: actors\n", argv[1]);
+    return 2;
 }

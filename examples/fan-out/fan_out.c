@@ -246,7 +246,7 @@ static gr_err want_it_now(gr_system *sys)
     return err;
 }
 
-int main(void)
+static int go_shopping(void)
 {
     const gr_props props = {.type_name = "buyer",
                             .started = buyer_started,
@@ -271,4 +271,17 @@ int main(void)
     }
     gr_system_free(sys); /* stops what is left */
     return err == GR_OK ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 1) {
+        return go_shopping();
+    }
+    if (strcmp(argv[1], "--help") == 0) {
+        printf("usage: fan-out\n");
+        return 0;
+    }
+    fprintf(stderr, "fan-out: '%s' is not known, it takes no arguments\nusage: fan-out\n", argv[1]);
+    return 2;
 }

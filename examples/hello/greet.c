@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "hello.grain.h"
 
@@ -25,16 +26,41 @@ static gr_err greet(gr_client *client, const char *greeter, char *name)
     return GR_OK;
 }
 
-int main(int argc, char **argv)
-{
-    gr_client_options options = {.nodes = argc == 4 ? argv[1] : NULL};
-    gr_client *client = NULL;
-    gr_err err;
+static const char usage[] = "usage: greet NODES-OR-COORDINATOR GREETER NAME\n";
 
-    if (argc != 4) {
-        fputs("usage: greet NODES-OR-COORDINATOR GREETER NAME\n", stderr);
+/* The exit status when there is nothing to greet, or -1. */
+static int read_arguments(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (argc > 1 && argv[1][0] == '-') {
+        fprintf(stderr, "greet: there is no flag '%s'\n%s", argv[1], usage);
         return 2;
     }
+    if (argc > 4) {
+        fprintf(stderr, "greet: '%s' is too much\n%s", argv[4], usage);
+        return 2;
+    }
+    if (argc < 4) {
+        fprintf(stderr, "greet: %d of 3 words are given\n%s", argc - 1, usage);
+        return 2;
+    }
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    gr_client_options options = {0};
+    gr_client *client = NULL;
+    int status = read_arguments(argc, argv);
+    gr_err err;
+
+    if (status >= 0) {
+        return status;
+    }
+    options.nodes = argv[1];
     err = gr_client_start(&options, &client);
     if (err == GR_OK) {
         err = greet(client, argv[2], argv[3]);

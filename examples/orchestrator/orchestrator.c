@@ -13,6 +13,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,7 +327,8 @@ static gr_err run(gr_system *sys, app *shared)
     return err;
 }
 
-int main(int argc, char **argv)
+/* On threads, or, with a seed, under a stepper. */
+static int orchestrate(const uint64_t *seed)
 {
     app shared = {.registry = NULL};
     gr_stepped *stepped = NULL;
@@ -333,8 +338,8 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     tasks_init(&shared.tasks);
-    if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-        err = gr_stepped_new(strtoull(argv[2], NULL, 10), &stepped);
+    if (seed != NULL) {
+        err = gr_stepped_new(*seed, &stepped);
         options.stepped = stepped;
     }
     err = err != GR_OK ? err : gr_system_new(&options, &sys);
@@ -349,4 +354,38 @@ int main(int argc, char **argv)
     gr_stepped_free(stepped);
     tasks_fini(&shared.tasks);
     return err == GR_OK ? 0 : 1;
+}
+
+static bool parse_seed(const char *word, uint64_t *out_seed)
+{
+    char *end = NULL;
+
+    errno = 0;
+    *out_seed = strtoull(word, &end, 10);
+    return isdigit((unsigned char)*word) && *end == '\0' && errno == 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const char usage[] = "usage: orchestrator [--seed N]\n";
+    uint64_t seed = 0;
+
+    if (argc == 1) {
+        return orchestrate(NULL);
+    }
+    if (strcmp(argv[1], "--help") == 0) {
+        printf("%s", usage);
+        return 0;
+    }
+    if (strcmp(argv[1], "--seed") != 0 || argc > 3) {
+        fprintf(stderr, "orchestrator: '%s' is not known\n%s",
+                strcmp(argv[1], "--seed") == 0 ? argv[3] : argv[1], usage);
+        return 2;
+    }
+    if (argc == 2 || !parse_seed(argv[2], &seed)) {
+        fprintf(stderr, "orchestrator: --seed is '%s', but is a number from 0 to %" PRIu64 "\n%s",
+                argc == 2 ? "" : argv[2], UINT64_MAX, usage);
+        return 2;
+    }
+    return orchestrate(&seed);
 }

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <granary/runtime.h>
 
@@ -158,7 +159,7 @@ static gr_err run(gr_system *sys, store_config *config)
     return err;
 }
 
-int main(void)
+static int write_records(void)
 {
     store_config config = {NULL, NULL};
     gr_system *sys = NULL;
@@ -181,4 +182,18 @@ int main(void)
     config.done = gr_future_unref(config.done);
     sys = gr_system_free(sys);
     return err == GR_OK ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 1) {
+        return write_records();
+    }
+    if (strcmp(argv[1], "--help") == 0) {
+        printf("usage: pipeline\n");
+        return 0;
+    }
+    fprintf(stderr, "pipeline: '%s' is not known, it takes no arguments\nusage: pipeline\n",
+            argv[1]);
+    return 2;
 }

@@ -189,7 +189,7 @@ static void announce(gr_system *sys, gr_pid counters)
     must(gr_send(sys, everybody, gr_msg_new(&announcement_type)), "announcing");
 }
 
-int main(void)
+static int run_the_post_office(void)
 {
     gr_system_options options = {.name = "post office"};
     gr_stepped *stepped = NULL;
@@ -208,4 +208,17 @@ int main(void)
     sys = gr_system_free(sys);
     stepped = gr_stepped_free(stepped);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 1) {
+        return run_the_post_office();
+    }
+    if (strcmp(argv[1], "--help") == 0) {
+        printf("usage: routers\n");
+        return 0;
+    }
+    fprintf(stderr, "routers: '%s' is not known, it takes no arguments\nusage: routers\n", argv[1]);
+    return 2;
 }

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <granary/runtime.h>
 
@@ -212,7 +213,7 @@ static gr_err break_a_clerk(gr_system *sys)
     return err;
 }
 
-int main(void)
+static int run_the_workshop(void)
 {
     gr_subscription *decisions = NULL;
     gr_future *gone = NULL; /* complete when the press is gone */
@@ -242,4 +243,18 @@ int main(void)
     gr_unsubscribe(decisions);
     gr_system_free(sys);
     return err == GR_OK ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 1) {
+        return run_the_workshop();
+    }
+    if (strcmp(argv[1], "--help") == 0) {
+        printf("usage: supervision\n");
+        return 0;
+    }
+    fprintf(stderr, "supervision: '%s' is not known, it takes no arguments\nusage: supervision\n",
+            argv[1]);
+    return 2;
 }

@@ -8,8 +8,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,17 +215,56 @@ static int run_demo(const char *self, int64_t a, int64_t b)
     return status;
 }
 
+static const char usage[] = "usage: two_processes listen ADDRESS | ask ADDRESS A B | demo A B\n";
+
+static int misuse(const char *word, const char *why)
+{
+    (void)fprintf(stderr, "two_processes: '%s' %s\n%s", word, why, usage);
+    return 2;
+}
+
+/* Both numbers at `words`; NULL, or the word that is none. */
+static const char *parse_numbers(char **words, int64_t *a, int64_t *b)
+{
+    int64_t *const into[] = {a, b};
+
+    for (int i = 0; i < 2; i++) {
+        char *end = NULL;
+
+        errno = 0;
+        *into[i] = strtoll(words[i], &end, 10);
+        if (end == words[i] || *end != '\0' || errno != 0) {
+            return words[i];
+        }
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "listen") == 0) {
+    const char *what = argc > 1 ? argv[1] : "";
+    bool asks = strcmp(what, "ask") == 0;
+    bool listens = strcmp(what, "listen") == 0;
+    int words = asks ? 5 : listens ? 3 : 4; /* the program and what to do included */
+    const char *wrong = NULL;
+    int64_t a = 0, b = 0;
+
+    if (strcmp(what, "--help") == 0) {
+        (void)printf("%s", usage);
+        return 0;
+    }
+    if (!asks && !listens && strcmp(what, "demo") != 0) {
+        return misuse(what, "is nothing that it does");
+    }
+    if (argc != words) {
+        return argc < words ? misuse(what, "needs more words") : misuse(argv[words], "is too much");
+    }
+    if (listens) {
         return run_adder(argv[2]);
     }
-    if (argc == 5 && strcmp(argv[1], "ask") == 0) {
-        return run_asker(argv[2], strtoll(argv[3], NULL, 10), strtoll(argv[4], NULL, 10), 0);
+    wrong = parse_numbers(argv + words - 2, &a, &b);
+    if (wrong != NULL) {
+        return misuse(wrong, "is no number of 64 bits");
     }
-    if (argc == 4 && strcmp(argv[1], "demo") == 0) {
-        return run_demo(argv[0], strtoll(argv[2], NULL, 10), strtoll(argv[3], NULL, 10));
-    }
-    (void)fprintf(stderr, "usage: %s listen ADDRESS | ask ADDRESS A B | demo A B\n", argv[0]);
-    return 2;
+    return asks ? run_asker(argv[2], a, b, 0) : run_demo(argv[0], a, b);
 }

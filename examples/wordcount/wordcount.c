@@ -98,8 +98,14 @@ static bool parse(int argc, char **argv, settings *into)
             return false;
         }
     }
-    if (into->client.nodes == NULL || argc - optind != 1) {
-        fputs(usage, stderr);
+    if (into->client.nodes == NULL) {
+        fprintf(stderr, "wordcount: --nodes is not given\n%s", usage);
+        return false;
+    }
+    if (argc - optind != 1) {
+        fprintf(stderr, "wordcount: %s%s\n%s",
+                argc == optind ? "no TEXT is given" : "one TEXT only, not also ",
+                argc == optind ? "" : argv[optind + 1], usage);
         return false;
     }
     into->text_path = argv[optind];

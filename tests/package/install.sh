@@ -262,7 +262,35 @@ case_examples_build_against_it_and_run() {
             "try_$name" "$work/$name"
             "try_$name" "$work/$name-clang"
         fi
+        refuses_what_it_does_not_know "$work/$name"
     done
+    expect_status 2 "$work/orchestrator/orchestrator" --seed x
+    expect_text "$work/err" "--seed is 'x', but is a number"
+    expect_status 2 "$work/orchestrator/orchestrator" --seed -1
+    expect_status 2 "$work/orchestrator/orchestrator" --seed
+    expect_status 2 "$work/orchestrator/orchestrator" --seed 1 more
+    expect_text "$work/err" "'more' is not known"
+    expect_status 2 "$work/two-processes/two_processes" demo 6 seven
+    expect_text "$work/err" "'seven' is no number"
+    expect_status 2 "$work/two-processes/two_processes" ask
+    expect_text "$work/err" "'ask' needs more words"
+    expect_status 2 "$work/hello/greet" sqlite:x.db alice World Moon
+    expect_text "$work/err" "'Moon' is too much"
+    expect_status 2 "$work/wordcount/wordcount" --nodes sqlite:x.db one two
+    expect_text "$work/err" 'not also two'
+}
+
+# Every program in a folder has a --help, and says which word of others is not known.
+refuses_what_it_does_not_know() {
+    local program count=0
+    while IFS= read -r program; do
+        expect_status 0 "$program" --help
+        grep -qi '^usage:' "$work/out" || fail "$(basename "$program") --help does not say how it is used"
+        expect_status 2 "$program" --nonsense
+        expect_text "$work/err" '--nonsense'
+        count=$((count + 1))
+    done < <(find "$1" -maxdepth 1 -type f -executable)
+    [[ $count -gt 0 ]] || fail "$1 has no program"
 }
 
 try_hello() {

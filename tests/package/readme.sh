@@ -130,6 +130,14 @@ case_the_program_of_messages_md_prints_what_it_says() {
     programs docs/messages.md
 }
 
+case_what_the_page_of_the_examples_says_about_running_one_works() {
+    install_granary
+    page=examples/README.md
+    cp -r "$root/examples" "$work/examples"
+    commands "run" "$work/examples"
+    expect_status 0 diff "$work/examples/pipeline/build/printed" "$root/examples/pipeline/expected.txt"
+}
+
 case_every_path_it_names_exists() {
     local path
     while IFS= read -r path; do
