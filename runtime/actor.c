@@ -174,6 +174,11 @@ static inline bool release_untold(gri_actor *actor)
 {
     bool more = false;
 
+    /* Relaxed: looked at again below. Whoever finds room wanted and there below has to find here, or in the next round, who
+     * wants it, or that nobody does any more. */
+    if (__builtin_expect(atomic_load_explicit(&actor->room_wanted, memory_order_relaxed), 0)) {
+        gri_room_serve(actor, false);
+    }
     if (!gri_inbox_release(actor)) {
         return false;
     }

@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-#include "mailbox.h"
+#include "system_internal.h"
 
 /* ---- r28 */
 
@@ -411,6 +411,95 @@ static void late_comers_do_not_keep_a_waiting_sender_from_its_turn(void **state)
     assert_true(here.rounds < here.most);
 }
 
+/* ---- what is done for senders that wait while the actor handles nothing */
+
+enum { ASKED = 400 };
+
+typedef struct asker {
+    struct lab *lab;
+    gr_pid whom;
+    int handled;
+} asker;
+
+/* Waits for an answer with every message. */
+static gr_err asker_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    asker *mine = state;
+    gr_msg *reply = NULL;
+
+    (void)msg;
+    lab_require(gr_request(gr_context_system(ctx), mine->whom, lab_word_new(0), GR_FOREVER,
+                           &reply) == GR_OK);
+    reply = gr_msg_unref(reply);
+    if (++mine->handled == ASKED) {
+        lab_note(mine->lab, "asked all");
+    }
+    return GR_OK;
+}
+
+static gr_err act_send_asked(gr_context *ctx, struct lab *lab, void *arg)
+{
+    gr_err err = GR_OK;
+
+    (void)lab;
+    for (int64_t i = 0; err == GR_OK && i < ASKED; i++) {
+        err = gr_send_wait(gr_context_system(ctx), *(gr_pid *)arg, lab_word_new(i), GR_FOREVER);
+    }
+    return err;
+}
+
+static void senders_that_wait_go_on_while_handlers_wait(void **state)
+{
+    struct lab *lab = *state;
+    asker here = {.lab = lab, .whom = lab_spawn(lab, "helper")};
+    gr_props props = {.receive = asker_receive, .mailbox_limit = 64, .arg = &here};
+    gr_pid pid = lab_spawn_props(lab, &props, NULL);
+
+    lab_do(lab, lab_spawn(lab, "q"), act_send_asked, &pid);
+    lab_wait(lab, "asked all");
+}
+
+static gr_err failing_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    const lab_word *word = gr_msg_read(msg, &lab_word_type);
+
+    (void)ctx;
+    (void)state;
+    return word->number == 3 ? gr_fatal(GR_EFAILED, "told to fail") : GR_OK;
+}
+
+static void a_paused_actor_that_senders_wait_for_keeps_no_worker(void **state)
+{
+    static const gr_supervision slowly = {.backoff = {.min_ms = 600 * 1000}};
+    struct lab *lab = *state;
+    gr_props props = {.receive = failing_receive, .mailbox_limit = 64, .guardian = &slowly};
+    gr_pid pid = lab_spawn_props(lab, &props, NULL);
+    gr_pid sender = lab_spawn(lab, "q");
+
+    lab_do(lab, sender, act_send_asked, &pid);
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).fibers_waiting == 1);
+    lab_flush(lab, lab_spawn(lab, "other"));
+    lab_flush(lab, lab_spawn(lab, "another"));
+    assert_int_equal(gr_system_counters(lab->sys).failures, 1);
+    gr_send_stop(lab->sys, sender);
+    gr_send_stop(lab->sys, pid);
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).fibers_waiting == 0);
+}
+
+static void room_that_nobody_wants_any_more_keeps_no_worker(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid pid = lab_spawn(lab, "a");
+    gri_actor *actor = gri_actor_of(gri_process_at(&lab->sys->table, pid.slot));
+
+    /* As a sender leaves it that wanted room and then found some. */
+    atomic_store_explicit(&actor->room_wanted, true, memory_order_seq_cst);
+    lab_flush(lab, pid);
+    lab_flush(lab, lab_spawn(lab, "other"));
+    /* Acquire: the worker's doings. */
+    LAB_EVENTUALLY(lab, !atomic_load_explicit(&actor->room_wanted, memory_order_acquire));
+}
+
 /* More than senders that wait may fill, and less than the mailbox holds: there it stays. */
 static void those_who_do_not_wait_do_not_keep_a_waiting_sender_from_its_turn(void **state)
 {
@@ -611,6 +700,11 @@ int main(void)
         LAB_BOTH(a_waiting_send_gives_up_in_time),
         LAB_BOTH(waiting_senders_get_room_in_turn),
         LAB_STEPPED(late_comers_do_not_keep_a_waiting_sender_from_its_turn),
+        LAB_BOTH(senders_that_wait_go_on_while_handlers_wait),
+        LAB_ONE_WORKER(senders_that_wait_go_on_while_handlers_wait),
+        LAB_ONE_WORKER(a_paused_actor_that_senders_wait_for_keeps_no_worker),
+        LAB_BOTH(room_that_nobody_wants_any_more_keeps_no_worker),
+        LAB_ONE_WORKER(room_that_nobody_wants_any_more_keeps_no_worker),
         LAB_BOTH(those_who_do_not_wait_do_not_keep_a_waiting_sender_from_its_turn),
         LAB_BOTH(senders_that_wait_for_a_dying_actor_are_told),
         LAB_BOTH(senders_that_wait_keep_the_queue_short_and_leave_room_for_others),
