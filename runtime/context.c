@@ -12,6 +12,7 @@
 #include <gri/mem.h>
 
 #include "guard.h"
+#include "message_internal.h"
 
 enum { OWED_MAX = 4096 };
 
@@ -22,6 +23,7 @@ static inline void enter(gr_context *context, gri_actor *actor, const gr_msg *ms
     gri_fiber *fiber = worker == NULL ? NULL : worker->fiber;
 
     *context = (gr_context){.actor = actor, .msg = msg};
+    gri_error_forget();
     if (__builtin_expect(fiber == NULL, 0)) {
         context->rounds = gri_this_thread.rounds;
         context->outer = gri_this_thread.hook;
@@ -80,7 +82,9 @@ gr_error gri_error_of(gr_err err)
 
     if ((unsigned)detail.code != code) { /* a bare code, which set no detail */
         detail = (gr_error){.code = (gr_err)code};
-        (void)snprintf(detail.text, sizeof(detail.text), "%s", gr_err_text(detail.code));
+        (void)snprintf(detail.text, sizeof(detail.text), "%s%s%s", gr_err_text(detail.code),
+                       code >= GR_EAPP ? ", " : "",
+                       code >= GR_EAPP ? gr_err_name(detail.code) : "");
     }
     return detail;
 }
@@ -186,6 +190,27 @@ static void remember_owed(gri_actor *actor, gr_pid asker)
     gri_pids_add(owed, asker);
 }
 
+/* Whether others have got the same request, of which only the first answer counts. */
+static inline bool has_copies(const gr_msg *msg)
+{
+    return __builtin_expect(msg->extra != NULL, 0) && msg->extra->one_of_many;
+}
+
+/* An answer that is not lost when another one was first; false when out of memory, and then the message is gone. */
+static bool mark_beside_others(gr_msg **msg)
+{
+    gri_msg_extra *extra = NULL;
+
+    if (!gri_msg_own(msg)) {
+        return false;
+    }
+    extra = gri_msg_extra_of(*msg);
+    if (extra != NULL) {
+        extra->one_of_many = true;
+    }
+    return true;
+}
+
 void gri_answer_error(gr_system *sys, const gr_msg *msg, gr_err code, const char *text)
 {
     gr_msg *error = NULL;
@@ -195,7 +220,7 @@ void gri_answer_error(gr_system *sys, const gr_msg *msg, gr_err code, const char
         return;
     }
     error = gr_msg_new_error(code, text);
-    if (error != NULL) {
+    if (error != NULL && (!has_copies(msg) || mark_beside_others(&error))) {
         (void)gr_send(sys, msg->sender, error);
         return;
     }
@@ -342,6 +367,14 @@ gr_err gr_context_send(gr_context *ctx, gr_pid to, gr_msg *msg)
     return send_from(ctx, to, msg);
 }
 
+static gr_err answered_before(gr_system *sys, gr_pid asker, gr_msg *msg)
+{
+    gri_count(&sys->late_replies, 1);
+    gri_dead_letter_note(sys, asker, msg->type, msg->sender, GR_DEAD_LATE);
+    (void)gr_msg_unref(msg);
+    return GRI_FAIL(GR_EINVAL, "the request has been answered by this handler before");
+}
+
 gr_err gr_respond(gr_context *ctx, gr_msg *msg)
 {
     gr_system *sys = ctx->actor->base.sys;
@@ -354,8 +387,12 @@ gr_err gr_respond(gr_context *ctx, gr_msg *msg)
         gr_dead_letter_add(sys, sender, msg, GR_DEAD_NO_SENDER, GR_EINVAL);
         return GRI_FAIL(GR_EINVAL, "there is nobody to answer: the message was a tell");
     }
+    if (ctx->answered && ctx->msg->request) { /* whoever asked has gone on with the first answer */
+        return answered_before(sys, sender, msg);
+    }
     ctx->responded = true;
-    if (!gri_msg_disown(&msg)) {
+    ctx->answered = true;
+    if (!gri_msg_disown(&msg) || (has_copies(ctx->msg) && !mark_beside_others(&msg))) {
         return GRI_FAIL(GR_ENOMEM, "an envelope");
     }
     return send_from(ctx, sender, msg);

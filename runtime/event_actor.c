@@ -48,7 +48,7 @@ static void send_event(void *arg, const gr_type *type, const void *event)
     } else if (gr_send(subscription->sys, subscription->pid, msg) == GR_OK) {
         return;
     }
-    (void)gr_error_set(kept.code, kept.file, kept.line, "%s", kept.text);
+    gri_error_restore(&kept);
 }
 
 /* ---- the ends of actors */

@@ -151,6 +151,7 @@ static gr_err future_new(gr_system *sys, gr_pid asked, int64_t timeout_ms, gr_fu
     future->asked = asked;
     TAILQ_INIT(&future->waits);
     atomic_store_explicit(&future->refs, 1, memory_order_relaxed); /* nobody else has it yet */
+    future->timeout_ms = timeout_ms;
     future->deadline_ms = gri_deadline(sys, timeout_ms);
     unlock(future);
     gr_alarm_init(&future->alarm, sys, on_timeout, future);
@@ -278,12 +279,25 @@ gr_err gri_future_outcome(const gr_future *future, const gr_msg **out_msg)
     return error != NULL ? error->code : future->reply != NULL ? GR_OK : future->code;
 }
 
+bool gri_future_answer(gri_process *process, gr_pid to, gr_msg *msg)
+{
+    bool in_time = complete((gr_future *)process, to.generation, msg, GR_OK);
+
+    if (!in_time) {
+        gri_count(&process->sys->late_replies, 1);
+        (void)gr_msg_unref(msg);
+    }
+    return in_time;
+}
+
 void gri_future_deliver(gri_process *process, gr_pid to, gr_msg *msg)
 {
-    if (!complete((gr_future *)process, to.generation, msg, GR_OK)) {
-        /* Relaxed: a count. */
-        (void)atomic_fetch_add_explicit(&process->sys->late_replies, 1, memory_order_relaxed);
-        (void)gr_msg_unref(msg);
+    const gr_type *type = msg->type;
+    gr_pid sender = msg->sender;
+    bool beside_others = msg->extra != NULL && msg->extra->one_of_many;
+
+    if (!gri_future_answer(process, to, msg) && !beside_others) {
+        gri_dead_letter_note(process->sys, to, type, sender, GR_DEAD_LATE);
     }
 }
 
@@ -328,13 +342,50 @@ void gri_future_fini(gri_process *process)
     }
 }
 
+/* GR_ETIMEDOUT, with whom it was that did not answer. */
+static gr_err too_late(const gr_future *future, int64_t timeout_ms)
+{
+    char pid[GR_PID_TEXT_BYTES];
+    const char *what = gr_pid_is_null(future->asked) ? "nothing has come" : "no answer from ";
+    const char *from =
+        gr_pid_is_null(future->asked) ? "" : (const char *)gr_pid_format(future->asked, pid);
+
+    return timeout_ms < 0
+               ? GRI_FAIL(GR_ETIMEDOUT,
+                          "%s%s: a time of %lld ms is over from the beginning, GR_FOREVER is no "
+                          "limit",
+                          what, from, (long long)timeout_ms)
+               : GRI_FAIL(GR_ETIMEDOUT, "%s%s in %lld ms", what, from, (long long)timeout_ms);
+}
+
+/* What a future without a message has come to. */
+static gr_err failure_of(const gr_future *future)
+{
+    char pid[GR_PID_TEXT_BYTES];
+
+    if (future->code == GR_ETIMEDOUT) {
+        return too_late(future, future->timeout_ms);
+    }
+    if (gr_pid_is_null(future->asked)) { /* nobody, or it was the null pid */
+        return GRI_FAIL(future->code, "%s",
+                        future->code == GR_EINVAL ? "a message to the null pid"
+                                                  : gr_err_text(future->code));
+    }
+    if (future->code == GR_EDEAD) {
+        return GRI_FAIL(GR_EDEAD, "%s has stopped without an answer, or never was",
+                        gr_pid_format(future->asked, pid));
+    }
+    return GRI_FAIL(future->code, "%s, asking %s", gr_err_text(future->code),
+                    gr_pid_format(future->asked, pid));
+}
+
 /* What a wait on a complete future gives. */
 static gr_err result_of(gr_future *future, gr_msg **out_reply)
 {
     const gr_error *error = NULL;
 
     if (future->reply == NULL) {
-        return GRI_FAIL(future->code, "%s", gr_err_text(future->code));
+        return failure_of(future);
     }
     error = gr_msg_read(future->reply, &gr_error_type);
     if (error != NULL) {
@@ -384,7 +435,7 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
         return result_of(future, out_reply);
     }
     if (timeout_ms <= 0) {
-        return GRI_FAIL(GR_ETIMEDOUT, "no answer yet, and no time to wait for it");
+        return too_late(future, timeout_ms);
     }
     err = gri_events_may_wait();
     if (err == GR_OK && future->turn != 0) {
@@ -400,7 +451,9 @@ gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply)
         err = result_of(future, out_reply);
     } else {
         gri_count(&future->base.sys->timeouts, err == GR_ETIMEDOUT ? 1 : 0);
-        err = GRI_FAIL(err, "%s, while waiting for an answer", gr_err_text(err));
+        err = err == GR_ETIMEDOUT
+                  ? too_late(future, timeout_ms)
+                  : GRI_FAIL(err, "%s, while waiting for an answer", gr_err_text(err));
     }
     (void)gr_future_unref(future);
     return err;
@@ -438,8 +491,9 @@ static bool goes_through(const gr_context *context, const gr_system *sys)
            context->actor->base.sys == sys;
 }
 
-gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms,
-                         gr_future **out_future)
+/* As gr_request_future(); *out_sent is what has come of sending, with its detail. */
+static gr_err ask(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms,
+                  gr_future **out_future, gr_err *out_sent)
 {
     gr_future *future = NULL;
     gr_context *context = gri_context_now();
@@ -465,12 +519,33 @@ gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout
         }
     }
     *out_future = future;
+    *out_sent = err;
     return GR_OK;
+}
+
+gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms,
+                         gr_future **out_future)
+{
+    gr_err sent = GR_OK;
+
+    return ask(sys, to, msg, timeout_ms, out_future, &sent);
+}
+
+/* Whether a future has come to nothing but what sending has, the detail of which is still there. */
+static bool says_it_all(gr_future *future, gr_err sent)
+{
+    bool same = false;
+
+    lock(future);
+    same = future->done && future->reply == NULL && future->code == sent;
+    unlock(future);
+    return same && gr_last_error()->code == sent;
 }
 
 gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms, gr_msg **out_reply)
 {
     gr_future *future = NULL;
+    gr_err sent = GR_OK;
     gr_context *turn = gri_wait_in_the_way(to);
     gr_err err = gri_events_may_wait(); /* before anything is sent */
 
@@ -481,9 +556,10 @@ gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *msg, int64_t timeout_ms, gr
         (void)gr_msg_unref(msg);
         return err;
     }
-    err = gr_request_future(sys, to, msg, timeout_ms, &future);
+    err = ask(sys, to, msg, timeout_ms, &future, &sent);
     if (err == GR_OK) {
-        err = gr_await(future, GR_FOREVER, out_reply);
+        err = sent != GR_OK && says_it_all(future, sent) ? sent
+                                                         : gr_await(future, GR_FOREVER, out_reply);
         (void)gr_future_unref(future);
     }
     return err;

@@ -28,7 +28,7 @@ struct gr_future {
     void *fn_arg;                /* lock */
     gri_future_link *links;      /* lock; newest first, each with a reference */
     atomic_uint refs;
-    int64_t deadline_ms;
+    int64_t timeout_ms, deadline_ms;
     uint64_t
         turn; /* in which its request was sent, if that has to end before it can be handled; else 0 */
     gr_pid asked; /* lock; whose answer it waits for, for people; null: not known */

@@ -72,9 +72,7 @@ void gr_system_log(gr_system *sys, gr_log_level level, const char *id, const cha
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     sys->log(sys->log_arg, level, id, text);
-    if (kept.code != GR_OK) {
-        (void)gr_error_set(kept.code, kept.file, kept.line, "%s", kept.text);
-    }
+    gri_error_restore(&kept);
 }
 
 bool gri_log_due(gr_system *sys, gri_log_limit *limit, uint64_t *out_times)
@@ -107,8 +105,8 @@ void gri_log_unheard(gri_actor *actor, const gr_msg *msg, const gr_error *error)
     gri_actor_describe(actor, who);
     gr_system_log(sys, GR_LOG_WARN, "GR-ACTOR-ERROR",
                   "actor %s (%s%s) returned an error for a %s that nobody waits for: %s: %s (%llu "
-                  "such errors since the last line)",
+                  "such error%s since the last line)",
                   gr_pid_format(gri_actor_pid(actor), pid), actor->props.type_name, who,
                   msg == NULL ? "continuation" : gr_msg_type(msg)->name, gr_err_name(error->code),
-                  error->text, (unsigned long long)times);
+                  error->text, (unsigned long long)times, times == 1 ? "" : "s");
 }

@@ -128,7 +128,9 @@ static gr_err refuse(gr_system *sys, gr_pid to, gr_msg *msg)
 {
     (void)atomic_fetch_add_explicit(&sys->refused, 1, memory_order_relaxed); /* a count */
     gr_dead_letter_add(sys, to, msg, GR_DEAD_FULL, GR_EFULL);
-    return gri_fail_plainly(GR_EFULL); /* a flood is refused as fast as may be */
+    return gri_fail_plainly(GR_EFULL, /* a flood is refused as fast as may be */
+                            "the mailbox is full: send less, raise its mailbox_limit, or wait for "
+                            "room with gr_send_wait()");
 }
 
 /* Whether an actor that had no room is what it seems: not a router, which never has any, and not gone meanwhile. */

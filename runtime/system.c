@@ -254,8 +254,9 @@ gr_err gr_system_stop(gr_system *sys, int64_t timeout_ms)
                                 : wait_gone(sys, deadline_ms);
     if (!gone) {
         gri_workers_describe_hung(sys, hung, sizeof(hung));
-        return GRI_FAIL(GR_ETIMEDOUT, "system %s did not stop in %lld ms: %s", sys->name,
-                        (long long)timeout_ms, hung);
+        return GRI_FAIL(GR_ETIMEDOUT, "system %s did not stop in %lld ms%s: %s", sys->name,
+                        (long long)timeout_ms, timeout_ms < 0 ? " (GR_FOREVER is no limit)" : "",
+                        hung);
     }
     atomic_store_explicit(&sys->phase, GRI_PHASE_DOWN,
                           memory_order_seq_cst); /* all sends and spawns are over */

@@ -237,6 +237,7 @@ struct gr_context {
     gri_actor *actor;
     const gr_msg *msg;   /* in hand; NULL in hooks */
     bool responded;      /* or handed on */
+    bool answered;       /* by gr_respond() */
     void *chunks;        /* of gr_context_alloc() */
     gr_msg *answers;     /* that typed handlers are filling, linked, the latest first */
     const gr_msg *keeps; /* let go of beside `msg` when the fiber is dropped in a crash */
@@ -554,6 +555,8 @@ void gri_tell_asker(gr_system *sys, const gr_msg *msg, gr_err code, const char *
 
 /* future.c */
 void gri_future_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);
+/* The same, but what comes too late is counted and no dead letter; false: it was. */
+bool gri_future_answer(gri_process *process, gr_pid to, gr_msg *take_msg);
 /* Ends the wait for an answer that will not come; nothing when it has come. Cannot fail. */
 void gri_future_fail(gri_process *process, gr_pid to, gr_err code);
 

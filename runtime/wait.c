@@ -229,6 +229,9 @@ gr_err gri_wait_prepare(gri_wait *wait)
 
 gr_err gri_wait_for(gri_wait *wait, int64_t deadline_ms)
 {
-    return wait->actor != NULL ? wait_on_fiber(wait, deadline_ms)
-                               : wait_in_thread(wait, deadline_ms);
+    gr_err err =
+        wait->actor != NULL ? wait_on_fiber(wait, deadline_ms) : wait_in_thread(wait, deadline_ms);
+
+    gri_error_forget(); /* the details of what ran in this thread meanwhile */
+    return err;
 }

@@ -279,9 +279,17 @@ static gr_err await_notice(gr_system *sys, gr_pid pid, int64_t timeout_ms, gr_re
         } else {
             gr_error kept = *gr_last_error();
 
+            if (err == GR_ETIMEDOUT) {
+                char text[GR_PID_TEXT_BYTES];
+
+                (void)GRI_FAIL(err, "%s has not ended in %lld ms%s", gr_pid_format(pid, text),
+                               (long long)timeout_ms,
+                               timeout_ms < 0 ? ": GR_FOREVER is no limit" : "");
+                kept = *gr_last_error();
+            }
             signal.kind = GR_SIGNAL_UNWATCH;
             (void)gr_signal_send(sys, &signal);
-            (void)gr_error_set(kept.code, kept.file, kept.line, "%s", kept.text);
+            gri_error_restore(&kept);
         }
     }
     (void)gr_msg_unref(notice);

@@ -185,7 +185,7 @@ static void an_error_for_a_tell_is_logged_and_counted(void **state)
     pid = lab_spawn(lab, "a");
     lab_do(lab, pid, act_refuse, NULL);
     lab_wait(lab, "2 GR-ACTOR-ERROR (probe a) " UNHEARD
-                  "lab_act that nobody waits for: GR_EREFUSED: not today (1 such errors since the "
+                  "lab_act that nobody waits for: GR_EREFUSED: not today (1 such error since the "
                   "last line)");
     assert_int_equal(lab_make(lab, pid, act_refuse, NULL), GR_EREFUSED);       /* heard */
     assert_int_equal(lab_make(lab, pid, act_respond_and_refuse, NULL), GR_OK); /* answered */
@@ -210,7 +210,7 @@ static void a_flood_of_errors_is_one_line_in_a_second(void **state)
     lab_flush(lab, pid);
     lab_assert_notes(lab, "2 GR",
                      "2 GR-ACTOR-ERROR (probe a) " UNHEARD
-                     "lab_act that nobody waits for: GR_EREFUSED: not today (1 such errors since "
+                     "lab_act that nobody waits for: GR_EREFUSED: not today (1 such error since "
                      "the last line)|2 GR-ACTOR-ERROR (probe a) " UNHEARD
                      "lab_act that nobody waits for: GR_EREFUSED: not today (1000 such errors "
                      "since the last line)");
@@ -231,7 +231,7 @@ static void an_error_of_a_hooks_continuation_is_logged(void **state)
     lab_wait(
         lab,
         "2 GR-ACTOR-ERROR (actor) " UNHEARD
-        "continuation that nobody waits for: GR_EBUSY: overloaded, try again later (1 such errors "
+        "continuation that nobody waits for: GR_EBUSY: overloaded, try again later (1 such error "
         "since the last line)");
     future = gr_future_unref(future);
 }

@@ -244,7 +244,7 @@ static void errors_have_names_texts_and_fixed_numbers(void **state)
     assert_string_equal(gr_err_name(GR_OK), "GR_OK");
     assert_string_equal(gr_err_name(GR_EDEAD), "GR_EDEAD");
     assert_string_equal(gr_err_text(GR_EDEAD), "the actor has stopped");
-    assert_string_equal(gr_err_name((gr_err)(GR_EAPP + 3)), "GR_EAPP");
+    assert_string_equal(gr_err_name((gr_err)(GR_EAPP + 3)), "GR_EAPP+3");
     assert_string_equal(gr_err_name((gr_err)999), "GR_E?");
     assert_string_equal(gr_err_name((gr_err)-1), "GR_E?");
     assert_int_equal(GR_EDEAD, 3);

@@ -160,7 +160,7 @@ GR_API gr_err gr_send(gr_system *sys, gr_pid to, gr_msg *take_msg);
  *          none and a function subscribed to events would have to wait.
  * Thread:  any. In a handler the fiber waits, elsewhere the thread. Waiting senders get room in
  *          turn.
- * Units:   milliseconds; GR_FOREVER = no limit.
+ * Units:   milliseconds; GR_FOREVER = no limit; 0 or less = as gr_send().
  */
 GR_API gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *take_msg, int64_t timeout_ms);
 
@@ -175,7 +175,7 @@ GR_API gr_err gr_send_wait(gr_system *sys, gr_pid to, gr_msg *take_msg, int64_t 
  *          wait for the end of its own handler; GR_EINVAL the null pid, or called by a function subscribed to
  *          events; nothing was sent. Or the error that was the answer.
  * Thread:  any. In a handler the fiber waits and the worker goes on; elsewhere the thread blocks.
- * Units:   milliseconds; GR_FOREVER = no limit.
+ * Units:   milliseconds; GR_FOREVER = no limit; with 0 or less it is sent, and the time is over.
  */
 GR_API GR_MUST_CHECK gr_err gr_request(gr_system *sys, gr_pid to, gr_msg *take_msg,
                                        int64_t timeout_ms, gr_msg **out_reply);
@@ -193,8 +193,10 @@ GR_API gr_err gr_context_send(gr_context *ctx, gr_pid to, gr_msg *take_msg);
 /**
  * Answers the message in hand.
  *
- * Owns:    takes `take_msg` on every path; without a sender it is a dead letter.
- * Errors:  as gr_send(); GR_EINVAL there is nobody to answer.
+ * Owns:    takes `take_msg` on every path; what is refused as GR_EINVAL is a dead letter.
+ * Errors:  as gr_send(); GR_EINVAL there is nobody to answer, or this handler has answered the request before. Who has sent
+ *          the message in hand by gr_context_send(), and so is an actor, may be answered more than once. That the answer
+ *          comes too late is no error: it is a dead letter of cause GR_DEAD_LATE.
  * Thread:  in a handler.
  * Units:   none.
  */
@@ -255,7 +257,7 @@ GR_API void gr_send_poison(gr_system *sys, gr_pid pid);
  *          events would have to wait; GR_ENODELOST its node is lost, so it may be there still; GR_ESTOPPED or GR_ERESTARTED
  *          the waiting actor was stopped or restarted; GR_EUNREACHABLE, GR_ENOMEM.
  * Thread:  any. In a handler the fiber waits, elsewhere the thread blocks. Not in the actor's own arg_free.
- * Units:   milliseconds; GR_FOREVER = no limit, 0 = do not wait.
+ * Units:   milliseconds; GR_FOREVER = no limit; 0 or less = do not wait.
  */
 GR_API gr_err gr_await_end(gr_system *sys, gr_pid pid, int64_t timeout_ms, gr_reason *out_reason);
 

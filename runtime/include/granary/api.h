@@ -32,7 +32,7 @@
 #define GR_END_DECLS
 #endif
 
-/** As a timeout: no limit. */
+/** As a timeout: no limit. A negative one is over already. */
 #define GR_FOREVER INT64_MAX
 
 #endif

@@ -69,9 +69,9 @@ typedef struct gr_error {
 /**
  * The name of a code, such as "GR_EDEAD".
  *
- * Owns:    borrowed: a constant.
- * Errors:  none; "GR_EAPP" for the application's own codes and "GR_E?" for numbers that are no
- *          code.
+ * Owns:    borrowed: a constant; "GR_EAPP+7" and the like, of the application's own codes, until the
+ *          fourth call after it in this thread.
+ * Errors:  none; "GR_E?" for numbers that are no code.
  * Thread:  any.
  * Units:   none.
  */
@@ -90,7 +90,8 @@ GR_API const char *gr_err_text(gr_err code);
 /**
  * The detail of this thread's last failure.
  *
- * Owns:    borrowed: valid until this thread's next gr_ call; copy the struct to keep it.
+ * Owns:    borrowed: valid until this thread's next gr_ call; copy the struct to keep it. A handler begins
+ *          without one, and has none left of before a wait.
  * Errors:  none; code GR_OK when nothing has failed yet.
  * Thread:  any; each has its own.
  * Units:   none.
@@ -102,7 +103,7 @@ GR_API const gr_error *gr_last_error(void);
  * place.
  *
  * Owns:    copies the text, cut to GR_ERROR_TEXT_BYTES.
- * Errors:  returns `code`.
+ * Errors:  returns `code`; GR_EINVAL for GR_OK, which is no failure.
  * Thread:  any.
  * Units:   none.
  */

@@ -16,7 +16,7 @@ typedef enum gr_dead_letter_cause {
     GR_DEAD_STOPPED = 3,   /* was in the mailbox when the actor stopped */
     GR_DEAD_NO_SENDER = 4, /* an answer to a message without a sender */
     GR_DEAD_UNREACHABLE = 5,
-    GR_DEAD_LATE = 6,    /* an answer after its future had ended */
+    GR_DEAD_LATE = 6,    /* an answer after its future had ended, or a second one */
     GR_DEAD_DROPPED = 7, /* made room for a newer one in a mailbox that drops the oldest */
     GR_DEAD_UNHANDLED =
         8 /* its actor's typed handlers have none for it, and nobody waits for an answer */

@@ -1,6 +1,6 @@
 /*
  * Futures: a reply that is still to come. A future has a pid; the first message sent to it
- * completes it, later ones are counted as late and dropped.
+ * completes it, later ones are late: counted, and dead letters.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -19,7 +19,7 @@ typedef struct gr_future gr_future;
  * Owns:    yours: gr_future_unref() it.
  * Errors:  GR_ENOMEM, GR_ESTOPPED.
  * Thread:  any.
- * Units:   milliseconds; GR_FOREVER = no limit.
+ * Units:   milliseconds; GR_FOREVER = no limit; 0 or less = over at once.
  */
 GR_API GR_MUST_CHECK gr_err gr_future_new(gr_system *sys, int64_t timeout_ms,
                                           gr_future **out_future);
@@ -31,7 +31,7 @@ GR_API GR_MUST_CHECK gr_err gr_future_new(gr_system *sys, int64_t timeout_ms,
  * Errors:  GR_ENOMEM, GR_ESTOPPED. What becomes of the request, undeliverable included, is in the
  *          future.
  * Thread:  any.
- * Units:   milliseconds; GR_FOREVER = no limit.
+ * Units:   milliseconds; GR_FOREVER = no limit; with 0 or less it is sent, and the time is over.
  */
 GR_API GR_MUST_CHECK gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg *take_msg,
                                               int64_t timeout_ms, gr_future **out_future);
@@ -45,7 +45,7 @@ GR_API GR_MUST_CHECK gr_err gr_request_future(gr_system *sys, gr_pid to, gr_msg 
  *          GR_EDEADLOCK only when it would have to wait; the latter when it was in this very turn that
  *          the actor has asked itself. Other circles end at their time limit.
  * Thread:  any. In a handler the fiber waits, elsewhere the thread blocks.
- * Units:   milliseconds from now; GR_FOREVER = only the future's own limit.
+ * Units:   milliseconds from now; GR_FOREVER = only the future's own limit; 0 or less = do not wait.
  */
 GR_API GR_MUST_CHECK gr_err gr_await(gr_future *future, int64_t timeout_ms, gr_msg **out_reply);
 

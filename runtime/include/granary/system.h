@@ -78,7 +78,7 @@ GR_API GR_MUST_CHECK gr_err gr_system_new(const gr_system_options *options, gr_s
  *          from a handler or hook, of whatever system, or from a function subscribed to events:
  *          then nothing happens. Stopping twice is harmless.
  * Thread:  any but handlers.
- * Units:   milliseconds; GR_FOREVER = no limit.
+ * Units:   milliseconds; GR_FOREVER = no limit; with 0 or less all are asked to stop, and nobody is waited for.
  */
 GR_API gr_err gr_system_stop(gr_system *sys, int64_t timeout_ms);
 
@@ -103,10 +103,11 @@ typedef struct gr_counters {
     uint64_t restarts;
     uint64_t failures;
     uint64_t dead_letters;
-    uint64_t late_replies; /* answers that came after their future had ended */
-    uint64_t refused;      /* by full mailboxes */
-    uint64_t dropped;      /* by mailboxes that drop the oldest */
-    uint64_t fibers;       /* alive now, pooled ones included */
+    uint64_t
+        late_replies; /* answers that came after their future had ended; dead letters, but for those of a broadcast */
+    uint64_t refused; /* by full mailboxes */
+    uint64_t dropped; /* by mailboxes that drop the oldest */
+    uint64_t fibers;  /* alive now, pooled ones included */
     uint64_t fibers_waiting;
     uint64_t turns;         /* of handlers and hooks on workers */
     uint64_t spawns_failed; /* refused, or their started hook failed */
