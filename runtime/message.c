@@ -55,7 +55,7 @@ gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes)
     msg->sender = gr_pid_null();
     msg->extra = NULL;
     atomic_init(&msg->refs, 1);
-    msg->used = (uint32_t)(sizeof(*msg) + payload) & GRI_MSG_BYTES_MAX;
+    msg->used = (uint32_t)(sizeof(*msg) + payload) & GRI_MSG_USED_MASK;
     msg->quiet = 0;
     msg->request = 0;
     return msg;
@@ -142,7 +142,7 @@ gri_msg_extra *gri_msg_extra_of(gr_msg *msg)
     }
     if (msg->block.room - msg->used >= bytes) {
         msg->extra = (gri_msg_extra *)((char *)msg + msg->used);
-        msg->used = (msg->used + (uint32_t)bytes) & GRI_MSG_BYTES_MAX;
+        msg->used = (msg->used + (uint32_t)bytes) & GRI_MSG_USED_MASK;
         *msg->extra = (gri_msg_extra){0};
         return msg->extra;
     }
@@ -169,7 +169,7 @@ void *gr_msg_alloc(gr_msg *msg, size_t bytes)
     if (msg->block.room - msg->used >= need) {
         void *at = (char *)msg + msg->used;
 
-        msg->used = (msg->used + (uint32_t)need) & GRI_MSG_BYTES_MAX;
+        msg->used = (msg->used + (uint32_t)need) & GRI_MSG_USED_MASK;
         return at;
     }
     extra = gri_msg_extra_of(msg);

@@ -38,8 +38,8 @@ struct gr_msg {
 
 _Static_assert(sizeof(struct gr_msg) == 64, "the envelope is one cache line");
 
-/* Of an envelope with its payload and the room that is asked for with it. */
-enum { GRI_MSG_BYTES_MAX = (1 << 30) - 1 };
+/* Of an envelope with its payload and the room that is asked for with it; rounded up to whole blocks it still fits `used`. */
+enum { GRI_MSG_USED_MASK = (1 << 30) - 1, GRI_MSG_BYTES_MAX = (1 << 30) - GRI_POOL_ALIGN };
 
 /* As gr_msg_new(), with room for gr_msg_alloc() in the same block. */
 gr_msg *gri_msg_new_with_room(const gr_type *type, size_t room_bytes);

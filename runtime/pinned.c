@@ -78,6 +78,15 @@ static void *pinned_main(void *arg)
     return NULL;
 }
 
+static void add_turns(gri_worker *sum, const gri_worker *worker)
+{
+    /* Relaxed, all: counts. */
+    atomic_store_explicit(&sum->turns,
+                          atomic_load_explicit(&sum->turns, memory_order_relaxed) +
+                              atomic_load_explicit(&worker->turns, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
 /* Takes back those whose thread has come to its end; gives back one of them, out of the lists, or NULL. Their memory stays for
  * as long as the system: somebody may still look whether such a station sleeps, see put_inbox(), schedule.c. */
 static gri_pinned *reap(struct gri_workers *workers)
@@ -90,6 +99,7 @@ static gri_pinned *reap(struct gri_workers *workers)
         following = LIST_NEXT(pinned, next);
         if (atomic_load_explicit(&pinned->over, memory_order_acquire)) { /* see pinned_main() */
             (void)pthread_join(pinned->station.thread, NULL); /* it has nothing left to do */
+            add_turns(&workers->ended, &pinned->station.worker);
             gri_worker_fini(&pinned->station.worker);
             LIST_REMOVE(pinned, next);
             LIST_INSERT_HEAD(&workers->resting, pinned, next);
@@ -219,5 +229,6 @@ void gri_pinned_each(struct gri_workers *workers, void (*fn)(void *arg, gri_work
     LIST_FOREACH (pinned, &workers->pinned, next) {
         fn(arg, &pinned->station.worker);
     }
+    fn(arg, &workers->ended);
     (void)pthread_mutex_unlock(&workers->pinned_lock);
 }

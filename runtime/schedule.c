@@ -126,18 +126,19 @@ void gri_workers_schedule(gr_system *sys, gri_actor *actor)
 {
     struct gri_workers *workers = sys->workers;
     gri_worker *here = gri_this_thread.worker;
-    gri_station *own = here == NULL ? NULL : here->own;
-    bool ours = own != NULL && own->sys == sys;
+    gri_station *own = NULL;
 
     if (actor->home != NULL) {
         if (actor->home == here) {
-            bind(own, actor);
+            bind(here->own, actor);
         } else {
             put_inbox(workers, actor->home->own, actor);
         }
         return;
     }
-    if (ours && !own->pinned) {
+    /* As gri_workers_here(): what `own` is depends on the dispatcher. */
+    own = here != NULL && here->ops == sys->ops ? here->own : NULL;
+    if (own != NULL && own->sys == sys) {
         put_own(workers, &own->queue, actor);
         if (gri_ring_count(&own->queue) > 1) {
             gri_workers_want_help(workers);

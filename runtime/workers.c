@@ -199,7 +199,10 @@ gri_worker *gri_workers_at(gr_system *sys, uint32_t index)
 gri_worker *gri_workers_here(gr_system *sys)
 {
     gri_worker *worker = gri_this_thread.worker;
-    gri_station *own = worker == NULL ? NULL : worker->own;
 
-    return sys->workers != NULL && own != NULL && own->sys == sys && !own->pinned ? worker : NULL;
+    /* What a worker's `own` is depends on its dispatcher: a stepper's, or a pinned actor's, is no worker of this kind. */
+    return worker != NULL && worker->ops == &thread_ops &&
+                   ((const gri_station *)worker->own)->sys == sys
+               ? worker
+               : NULL;
 }

@@ -54,6 +54,7 @@ struct gri_workers {
     pthread_mutex_t pinned_lock;
     LIST_HEAD(, gri_pinned) pinned;  /* pinned_lock */
     LIST_HEAD(, gri_pinned) resting; /* pinned_lock; their threads have ended */
+    gri_worker ended;                /* pinned_lock; runs nothing: what those have counted */
 };
 
 /* schedule.c */

@@ -109,6 +109,15 @@ typedef struct window {
     size_t times;
 } window;
 
+static void a_message_that_would_be_too_large_is_not_made(void **state)
+{
+    /* With its envelope it would fill a gigabyte, which is one byte more than can be counted. */
+    static const gr_type huge = {"huge", ((size_t)1 << 30) - 80, NULL, NULL, NULL};
+
+    (void)state;
+    assert_null(gr_msg_new(&huge));
+}
+
 static void on_released(gr_origin *origin, size_t bytes)
 {
     window *mine = (window *)origin;
@@ -307,6 +316,7 @@ int main(void)
         LAB_STEPPED(a_message_is_read_by_its_type_only),
         LAB_STEPPED(the_last_holder_drops_the_payload),
         LAB_STEPPED(memory_of_a_message_is_aligned_and_lives_with_it),
+        LAB_STEPPED(a_message_that_would_be_too_large_is_not_made),
         LAB_STEPPED(an_origin_is_told_once_when_the_message_is_freed),
         LAB_BOTH(a_dead_letter_frees_its_message),
         LAB_BOTH(what_is_left_in_a_mailbox_is_freed),

@@ -231,6 +231,26 @@ static gr_err no_start(gr_context *ctx, void *state)
     return gr_fail(GR_EIO, "not today");
 }
 
+static void turns_of_pinned_actors_that_have_gone_stay_counted(void **state)
+{
+    struct lab *lab = *state;
+    uint64_t turns = 0;
+
+    for (int i = 0; i < 4; i++) { /* the thread of one is used by the next */
+        gr_props props = lab_probe_props(lab, "p");
+        gr_pid pid = gr_pid_null();
+
+        props.pinned = true;
+        pid = lab_spawn_props(lab, &props, NULL);
+        lab_flush(lab, pid);
+        assert_true(gr_system_counters(lab->sys).turns > turns);
+        turns = gr_system_counters(lab->sys).turns;
+        gr_send_stop(lab->sys, pid);
+        assert_int_equal(gr_await_end(lab->sys, pid, GR_FOREVER, NULL), GR_OK);
+        assert_true(gr_system_counters(lab->sys).turns >= turns);
+    }
+}
+
 static void r01_a_pinned_actor_that_does_not_start_leaves_no_thread(void **state)
 {
     struct lab *lab = *state;
@@ -399,6 +419,7 @@ int main(void)
         LAB_THREADS(r02_a_pinned_actors_thread_ends_with_it),
         LAB_THREADS(r02_a_thousand_pinned_actors_leave_neither_memory_nor_threads),
         LAB_THREADS(r01_a_pinned_actor_that_does_not_start_leaves_no_thread),
+        LAB_THREADS(turns_of_pinned_actors_that_have_gone_stay_counted),
         LAB_THREADS(r19_a_stop_ends_the_wait_of_a_pinned_actor),
         LAB_THREADS(r33_a_pinned_handler_that_hangs_is_named_when_its_system_stops),
         LAB_BOTH(r18_an_actor_may_ask_for_a_larger_stack_than_others),

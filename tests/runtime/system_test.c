@@ -229,6 +229,33 @@ static void a_handler_must_not_stop_its_system(void **state)
 
 /* ---- r34 */
 
+/* From a handler of one system into another one. */
+static gr_err act_spawn_there(gr_context *ctx, struct lab *lab, void *arg)
+{
+    gr_system *other = arg;
+    gr_props props = lab_probe_props(lab, "guest");
+    gr_pid pid = gr_pid_null();
+
+    (void)ctx;
+    lab_require(gr_spawn(other, &props, "guest", &pid) == GR_OK);
+    lab_require(gr_send(other, pid, lab_word_new(1)) == GR_OK);
+    gr_send_poison(other, pid);
+    return GR_OK;
+}
+
+static void r34_a_stepped_system_and_one_with_threads_stand_in_one_process(void **state)
+{
+    struct lab *lab = *state;
+    gr_system_options options = {.workers = 2};
+    gr_system *other = NULL;
+
+    assert_int_equal(gr_system_new(&options, &other), GR_OK);
+    assert_int_equal(lab_make(lab, lab_spawn(lab, "a"), act_spawn_there, other), GR_OK);
+    LAB_EVENTUALLY(lab, lab_count(lab, "guest stopped stopped") == 1);
+    assert_int_equal(lab_count(lab, "guest 1"), 1);
+    other = gr_system_free(other);
+}
+
 static void r34_two_systems_in_one_process_do_not_see_each_other(void **state)
 {
     struct lab *lab = *state;
@@ -489,6 +516,7 @@ int main(void)
         LAB_THREADS(r33_a_system_with_a_hanging_handler_can_be_freed),
         LAB_BOTH(a_handler_must_not_stop_its_system),
         LAB_BOTH(r34_two_systems_in_one_process_do_not_see_each_other),
+        LAB_BOTH(r34_a_stepped_system_and_one_with_threads_stand_in_one_process),
         LAB_BOTH(a_handler_may_ask_an_actor_of_another_system),
         LAB_STEPPED(bad_options_are_refused),
         LAB_STEPPED(no_options_are_fine),
