@@ -19,7 +19,13 @@
 
 #include "probe.h"
 
-enum { NODES = 3, GRAINS = 1000, IN_FLIGHT_MAX = 1024, SAMPLES_MAX = 4000000 };
+enum {
+    NODES = 3,
+    GRAINS = 1000,
+    IN_FLIGHT_MAX = 1024,
+    SAMPLES_MAX = 4000000,
+    GRAINS_MAX = 100000000
+};
 
 typedef struct bench {
     char path[64];
@@ -201,17 +207,46 @@ static void measure_activations(bench *b, int grains)
     result("idle", grains, (resident_bytes() - before) / grains, "bytes/grain");
 }
 
+static const char usage[] = "usage: cluster_calls [SECONDS [GRAINS]]\n";
+
+static int misuse(const char *word, const char *why)
+{
+    fprintf(stderr, "cluster_calls: '%s' %s\n%s", word, why, usage);
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     static bench b;
-    double seconds = argc > 1 ? atof(argv[1]) : 2;
+    char *end = NULL;
+    double seconds = 2;
+    long grains = 100000;
 
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (argc > 3) {
+        return misuse(argv[3], "is too much");
+    }
+    if (argc > 1) {
+        seconds = strtod(argv[1], &end);
+        if (end == argv[1] || *end != '\0' || !(seconds > 0 && seconds <= 3600)) {
+            return misuse(argv[1], "is no number of seconds, above 0 and up to 3600");
+        }
+    }
+    if (argc > 2) {
+        grains = strtol(argv[2], &end, 10);
+        if (end == argv[2] || *end != '\0' || grains < 1 || grains > GRAINS_MAX) {
+            return misuse(argv[2], "is no number of grains, from 1 to 100 million");
+        }
+    }
     start(&b);
     measure(&b, 64, 0.3, false);
     measure(&b, 1, seconds, true);
     measure(&b, 64, seconds, true);
     measure(&b, 1024, seconds, true);
-    measure_activations(&b, argc > 2 ? atoi(argv[2]) : 100000);
+    measure_activations(&b, (int)grains);
     stop(&b);
     return 0;
 }

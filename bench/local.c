@@ -5,7 +5,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -472,35 +475,80 @@ static const measurement measurements[] = {
 
 enum { MEASUREMENTS = sizeof(measurements) / sizeof(measurements[0]) };
 
-static int usage(void)
+static void print_usage(FILE *to)
 {
-    fprintf(stderr, "usage: local MEASUREMENT [COUNT [ACTORS]]\n");
+    fprintf(to, "usage: local MEASUREMENT [COUNT [ACTORS]]\n");
     for (size_t i = 0; i < MEASUREMENTS; i++) {
-        fprintf(stderr, "  %-9s %s (default %" PRIu64 ")\n", measurements[i].name,
-                measurements[i].what, measurements[i].count);
+        fprintf(to, "  %-9s %s (default %" PRIu64, measurements[i].name, measurements[i].what,
+                measurements[i].count);
+        if (measurements[i].actors != 0) {
+            fprintf(to, ", %" PRIu64, measurements[i].actors);
+        }
+        fprintf(to, ")\n");
     }
+}
+
+static int misuse(const char *word, const char *why)
+{
+    fprintf(stderr, "local: '%s' %s\n", word, why);
+    print_usage(stderr);
     return 2;
+}
+
+static bool parse_count(const char *word, uint64_t *out_count)
+{
+    char *end = NULL;
+
+    errno = 0;
+    *out_count = strtoull(word, &end, 10);
+    return isdigit((unsigned char)*word) && *end == '\0' && errno == 0 && *out_count != 0;
+}
+
+static bool is_power_of_ten(uint64_t number)
+{
+    while (number % 10 == 0) {
+        number /= 10;
+    }
+    return number == 1;
+}
+
+static const measurement *measurement_find(const char *name)
+{
+    for (size_t i = 0; i < MEASUREMENTS; i++) {
+        if (strcmp(name, measurements[i].name) == 0) {
+            return &measurements[i];
+        }
+    }
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    const measurement *chosen = NULL;
+    const measurement *chosen = argc > 1 ? measurement_find(argv[1]) : NULL;
     gr_system *sys = NULL;
     uint64_t amount = 0;
     uint64_t actors = 0;
 
-    for (size_t i = 0; argc > 1 && i < MEASUREMENTS; i++) {
-        if (strcmp(argv[1], measurements[i].name) == 0) {
-            chosen = &measurements[i];
-        }
+    if (argc == 1 || strcmp(argv[1], "--help") == 0) {
+        print_usage(argc == 1 ? stderr : stdout);
+        return argc == 1 ? 2 : 0;
     }
-    if (chosen == NULL || argc > 4) {
-        return usage();
+    if (chosen == NULL) {
+        return misuse(argv[1], "is no measurement");
     }
-    amount = argc > 2 ? strtoull(argv[2], NULL, 10) : chosen->count;
-    actors = argc > 3 ? strtoull(argv[3], NULL, 10) : chosen->actors;
-    if (amount == 0 || (chosen->actors != 0 && actors == 0)) {
-        return usage();
+    if (argc > 4 || (argc > 3 && chosen->actors == 0)) {
+        return misuse(argv[chosen->actors == 0 ? 3 : 4], "is too much");
+    }
+    amount = chosen->count;
+    actors = chosen->actors;
+    if (argc > 2 && !parse_count(argv[2], &amount)) {
+        return misuse(argv[2], "is no count, which is 1 or more");
+    }
+    if (argc > 3 && !parse_count(argv[3], &actors)) {
+        return misuse(argv[3], "is no number of actors, which is 1 or more");
+    }
+    if (chosen->run == skynet && !is_power_of_ten(amount)) {
+        return misuse(argv[2], "is no power of ten");
     }
     must(gr_system_new(NULL, &sys));
     chosen->run(sys, amount, actors);

@@ -10,10 +10,13 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,32 +285,62 @@ static void callers(client *it, uint64_t count, unsigned threads)
            (double)(count / threads * threads) * 1e9 / (double)(now_ns() - began), "1/s");
 }
 
+static const char usage[] =
+    "usage: remote_pair oneway [MESSAGES [SENDERS]] | roundtrip [REQUESTS] | callers [REQUESTS "
+    "[CALLERS]]\n";
+
+static int misuse(const char *word, const char *why)
+{
+    (void)fprintf(stderr, "remote_pair: '%s' %s\n%s", word, why, usage);
+    return 2;
+}
+
+/* 0 and a number too large are none. */
+static bool parse_count(const char *word, uint64_t most, uint64_t *out_count)
+{
+    char *end = NULL;
+
+    errno = 0;
+    *out_count = strtoull(word, &end, 10);
+    return isdigit((unsigned char)*word) && *end == '\0' && errno == 0 && *out_count != 0 &&
+           *out_count <= most;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-    unsigned threads = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
+    bool one = strcmp(what, "oneway") == 0, trips = strcmp(what, "roundtrip") == 0;
+    uint64_t count = one ? 2000000 : trips ? 20000 : 100000;
+    uint64_t threads = one ? 1 : 100;
+    int most = trips ? 3 : 4; /* words */
     client it = {0};
 
     if (strcmp(what, "serve") == 0) {
         return serve();
     }
-    if ((strcmp(what, "oneway") != 0 && strcmp(what, "roundtrip") != 0 &&
-         strcmp(what, "callers") != 0) ||
-        threads > CALLERS_MAX) {
-        (void)fprintf(stderr,
-                      "usage: %s oneway [messages] [senders] | roundtrip [requests] | callers "
-                      "[requests] [callers]\n",
-                      argv[0]);
-        return 2;
+    if (argc == 1 || strcmp(what, "--help") == 0) {
+        (void)fputs(usage, argc == 1 ? stderr : stdout);
+        return argc == 1 ? 2 : 0;
+    }
+    if (!one && !trips && strcmp(what, "callers") != 0) {
+        return misuse(what, "is no measurement");
+    }
+    if (argc > most) {
+        return misuse(argv[most], "is too much");
+    }
+    if (argc > 2 && !parse_count(argv[2], UINT64_MAX, &count)) {
+        return misuse(argv[2], "is no count, which is 1 or more");
+    }
+    if (argc > 3 && !parse_count(argv[3], CALLERS_MAX, &threads)) {
+        return misuse(argv[3], "is no number of threads that it can start");
     }
     open_client(&it, argv[0]);
-    if (strcmp(what, "oneway") == 0) {
-        one_way(&it, count == 0 ? 2000000 : count, threads == 0 ? 1 : threads);
-    } else if (strcmp(what, "roundtrip") == 0) {
-        round_trip(&it, count == 0 ? 20000 : count);
+    if (one) {
+        one_way(&it, count, (unsigned)threads);
+    } else if (trips) {
+        round_trip(&it, count);
     } else {
-        callers(&it, count == 0 ? 100000 : count, threads == 0 ? 100 : threads);
+        callers(&it, count, (unsigned)threads);
     }
     close_client(&it);
     return 0;
