@@ -8,8 +8,6 @@
  */
 #include "system_internal.h"
 
-#include <sched.h>
-
 #include <granary/future.h>
 
 #include <gri/fail.h>
@@ -234,16 +232,24 @@ static bool is_vacating(gr_system *sys, gr_pid pid)
            atomic_load_explicit(&gri_actor_of(process)->shown, memory_order_acquire) != GRI_FREE;
 }
 
-/* That is soon over, and does not depend on anybody else; under a stepper it is over. */
+/* What it owned is going: soon over, so it is looked at each millisecond; under a stepper it is over. */
 static gr_err await_vacated(gr_system *sys, gr_pid pid, int64_t deadline_ms)
 {
-    while (sys->stepped == NULL && is_vacating(sys, pid)) {
+    gr_future *never = NULL;
+    gr_msg *nothing = NULL;
+    gr_err err = GR_OK;
+
+    while (sys->stepped == NULL && err == GR_OK && is_vacating(sys, pid)) {
         if (gr_system_now(sys) >= deadline_ms) {
-            return GRI_FAIL(GR_ETIMEDOUT, "the actor has ended, but for its arg_free");
+            err = GRI_FAIL(GR_ETIMEDOUT, "the actor has ended, but for its arg_free");
+            break;
         }
-        (void)sched_yield();
+        err = never == NULL ? gr_future_new(sys, GR_FOREVER, &never) : GR_OK;
+        err = err == GR_OK ? gr_await(never, 1, &nothing) : err;
+        err = err == GR_ETIMEDOUT ? GR_OK : err;
     }
-    return GR_OK;
+    never = gr_future_unref(never);
+    return err;
 }
 
 static bool is_own_end(gr_pid pid)

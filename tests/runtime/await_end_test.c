@@ -6,11 +6,16 @@
  */
 #include "lab.h"
 
+#include <sched.h>
+
+#include "system_internal.h"
+
 enum { WAIT_MS = 60000 };
 
 /* The arg of a guest; plain, for a thread that has waited for the end may read it. */
 typedef struct luggage {
     struct lab *lab;
+    bool until_watched; /* it does not end before somebody waits for that */
     int let_go;
 } luggage;
 
@@ -29,11 +34,21 @@ static gr_err guest_receive(gr_context *ctx, void *state, const gr_msg *msg)
     return word->number < 0 ? gr_fatal(GR_EFAILED, "a bad word") : GR_OK;
 }
 
+/* In a turn of the actor: a watch is known to it, or stands before the door. */
+static bool is_watched(const gri_actor *actor)
+{
+    return (actor->extras != NULL && actor->extras->watchers.first != NULL) ||
+           atomic_load_explicit(&actor->notes, memory_order_relaxed) != NULL; /* a look */
+}
+
 static void guest_stopped(gr_context *ctx, void *state, gr_reason reason)
 {
     const luggage *mine = gr_context_arg(ctx);
 
     (void)state;
+    while (mine->until_watched && !is_watched(ctx->actor)) {
+        (void)sched_yield();
+    }
     lab_note(mine->lab, "guest stopped %s", lab_reason(reason));
 }
 
@@ -60,6 +75,7 @@ static void r02_a_thread_waits_for_the_end_of_an_actor(void **state)
         gr_reason reason = GR_REASON_NODE_LOST;
         gr_pid guest = spawn_guest(lab, NULL, &arg); /* its name is free again */
 
+        arg->until_watched = true;
         for (int i = 1; i <= 100; i++) {
             lab_tell(lab, guest, i);
         }
@@ -84,6 +100,7 @@ static void r12_who_waits_for_an_end_is_told_why(void **state)
     gr_reason reason = GR_REASON_NODE_LOST;
     gr_pid guest = spawn_guest(lab, &never, &arg);
 
+    arg->until_watched = true;
     lab_tell(lab, guest, -1); /* it ends by itself */
     assert_int_equal(gr_await_end(lab->sys, guest, GR_FOREVER, &reason), GR_OK);
     assert_int_equal(reason, GR_REASON_FAILED);
@@ -136,6 +153,47 @@ static void r12_waiting_for_an_end_in_vain_is_refused(void **state)
     gr_publish(lab->sys, &occasion, &guest);
     assert_int_equal(lab_count(lab, "inside: GR_EINVAL"), 1);
     subscription = gr_unsubscribe(subscription);
+}
+
+static void wait_for_the_receiver(void *arg, const gr_type *type, const void *event)
+{
+    struct lab *lab = arg;
+    const gr_dead_letter *letter = event;
+
+    (void)type;
+    lab_note(lab, "at the end: %s",
+             gr_err_name(gr_await_end(lab->sys, letter->to, GR_FOREVER, NULL)));
+}
+
+static gr_err act_hold(gr_context *ctx, struct lab *lab, void *arg)
+{
+    gr_msg *nothing = NULL;
+
+    (void)ctx;
+    lab_note(lab, "holds");
+    return gr_await(arg, GR_FOREVER, &nothing);
+}
+
+/* Its own thread is what tells of the messages that it leaves. */
+static void r12_nobody_waits_for_an_end_in_the_middle_of_it(void **state)
+{
+    struct lab *lab = *state;
+    gr_subscription *subscription = NULL;
+    gr_future *never = NULL;
+    gr_pid pid = lab_spawn(lab, "a");
+
+    assert_int_equal(gr_future_new(lab->sys, GR_FOREVER, &never), GR_OK);
+    assert_int_equal(
+        gr_subscribe(lab->sys, &gr_dead_letter_type, wait_for_the_receiver, lab, &subscription),
+        GR_OK);
+    lab_do(lab, pid, act_hold, never);
+    lab_wait(lab, "holds");
+    lab_tell(lab, pid, 1);
+    gr_send_stop(lab->sys, pid);
+    lab_wait(lab, "at the end: GR_EINVAL");
+    LAB_EVENTUALLY(lab, gr_system_counters(lab->sys).actors == 0);
+    subscription = gr_unsubscribe(subscription);
+    never = gr_future_unref(never);
 }
 
 /* ---- in handlers */
@@ -238,6 +296,7 @@ int main(void)
         LAB_BOTH(r12_who_waits_for_an_end_is_told_why),
         LAB_BOTH(r12_a_wait_for_an_end_has_a_limit),
         LAB_BOTH(r12_waiting_for_an_end_in_vain_is_refused),
+        LAB_THREADS(r12_nobody_waits_for_an_end_in_the_middle_of_it),
         LAB_STEPPED(r17_a_handler_waits_for_the_end_of_another_actor),
         LAB_ONE_WORKER(r17_a_handler_waits_for_the_end_of_another_actor),
         LAB_BOTH(r19_a_wait_for_an_end_ends_with_who_waits),
