@@ -28,7 +28,9 @@ static const gr_type reset_type = GR_TYPE(reset);
 
 GR_PAYLOAD(add_type, add);
 GR_PAYLOAD(sum_type, sum);
+#if !defined(NO_PAYLOAD)
 GR_PAYLOAD(reset_type, reset);
+#endif
 
 #if defined(WRONG_REPLY)
 static gr_err on_add(gr_context *ctx, counter *self, const add *request, reset *reply)

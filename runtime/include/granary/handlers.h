@@ -16,7 +16,8 @@
  *
  *     static const gr_props counter_props = {.receive = counter_receive, .state_bytes = sizeof(counter)};
  *
- * A function that takes another state, message or reply than its row says does not compile, nor does a message type with two rows.
+ * A function that takes another state, message or reply than its row says does not compile, nor does a message type with two rows
+ * (the compiler then names `one_row_only_for_` it) or without a payload (`GR_PAYLOAD_of_` it).
  * The result is an ordinary gr_receive_fn: it may be handed to gr_become(), or called by another one.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -30,7 +31,7 @@ GR_BEGIN_DECLS
 
 /** Says that the payload of messages of type_object, a `const gr_type`, is a c_type: at file scope, where both are known. May be said
  * again. A protobuf-c message is a c_type like any other. */
-#define GR_PAYLOAD(type_object, c_type) typedef c_type gr_payload_of_##type_object
+#define GR_PAYLOAD(type_object, c_type) typedef c_type GR_PAYLOAD_of_##type_object
 
 GR_PAYLOAD(gr_terminated_type, gr_terminated);
 GR_PAYLOAD(gr_error_type, gr_error);
@@ -136,20 +137,20 @@ GR_API void *gr_payload_alloc(void *payload, size_t bytes);
      : (count) <= 128 ? 256                                                                        \
                       : 512)
 
-#define GRI_HANDLER_ENUM(message_type, reply_type, fn) gri_row_of_##message_type,
-#define GRI_HANDLER_ENUM_TELL(message_type, fn)        gri_row_of_##message_type,
+#define GRI_HANDLER_ENUM(message_type, reply_type, fn) gri_one_row_only_for_##message_type,
+#define GRI_HANDLER_ENUM_TELL(message_type, fn)        gri_one_row_only_for_##message_type,
 
 #define GRI_HANDLER_ROW(message_type, reply_type, fn)                                              \
-    {&message_type, &reply_type, sizeof(gr_payload_of_##message_type),                             \
-     sizeof(gr_payload_of_##reply_type)},
+    {&message_type, &reply_type, sizeof(GR_PAYLOAD_of_##message_type),                             \
+     sizeof(GR_PAYLOAD_of_##reply_type)},
 #define GRI_HANDLER_ROW_TELL(message_type, fn)                                                     \
-    {&message_type, NULL, sizeof(gr_payload_of_##message_type), 0},
+    {&message_type, NULL, sizeof(GR_PAYLOAD_of_##message_type), 0},
 
 #define GRI_HANDLER_CHECK(message_type, reply_type, fn)                                            \
     _Static_assert(                                                                                \
         _Generic(&fn,                                                                              \
-                 gr_err(*)(gr_context *, gri_state_type *, const gr_payload_of_##message_type *,   \
-                           gr_payload_of_##reply_type *) : 1,                                      \
+                 gr_err(*)(gr_context *, gri_state_type *, const GR_PAYLOAD_of_##message_type *,   \
+                           GR_PAYLOAD_of_##reply_type *) : 1,                                      \
                  default : 0),                                                                     \
         #fn " must be gr_err (gr_context *, the state *, const payload of " #message_type          \
             " *, payload of " #reply_type " *)");
@@ -157,16 +158,16 @@ GR_API void *gr_payload_alloc(void *payload, size_t bytes);
     _Static_assert(                                                                                \
         _Generic(                                                                                  \
             &fn,                                                                                   \
-            gr_err(*)(gr_context *, gri_state_type *, const gr_payload_of_##message_type *) : 1,   \
+            gr_err(*)(gr_context *, gri_state_type *, const GR_PAYLOAD_of_##message_type *) : 1,   \
             default : 0),                                                                          \
         #fn " must be gr_err (gr_context *, the state *, const payload of " #message_type " *)");
 
 #define GRI_HANDLER_CASE(message_type, reply_type, fn)                                             \
-    case gri_row_of_##message_type:                                                                \
+    case gri_one_row_only_for_##message_type:                                                      \
         gri_err = fn(gri_ctx, gri_state, gri_turn.message, gri_turn.reply);                        \
         break;
 #define GRI_HANDLER_CASE_TELL(message_type, fn)                                                    \
-    case gri_row_of_##message_type:                                                                \
+    case gri_one_row_only_for_##message_type:                                                      \
         gri_err = fn(gri_ctx, gri_state, gri_turn.message);                                        \
         break;
 
