@@ -11,8 +11,6 @@
 
 #include "context.h"
 
-enum { STACK_BYTES_MAX = 256 * 1024 * 1024 - GRI_STACK_UNIT };
-
 static gr_err check_mailbox(const gr_props *props)
 {
     if (props->mailbox_limit > GR_MAILBOX_LIMIT_MAX) {
@@ -39,13 +37,20 @@ gr_err gri_props_check(const gr_props *props, const char *name)
     gr_err err = GR_OK;
     const char *at = name;
 
-    if (props == NULL || props->receive == NULL) {
-        return GRI_FAIL(GR_EINVAL, "props without a `receive` handler");
+    if (props == NULL) {
+        return GRI_FAIL(GR_EINVAL,
+                        "an actor '%.64s' without props, and so without a `receive` handler",
+                        name == NULL ? "" : name);
+    }
+    if (props->receive == NULL) {
+        return GRI_FAIL(
+            GR_EINVAL, "the props of actor '%.64s', type %.64s, have no `receive` handler",
+            name == NULL ? "" : name, props->type_name == NULL ? "actor" : props->type_name);
     }
     if (props->stack_bytes != 0 &&
-        (props->stack_bytes < GRI_STACK_BYTES_MIN || props->stack_bytes > STACK_BYTES_MAX)) {
+        (props->stack_bytes < GRI_STACK_BYTES_MIN || props->stack_bytes > GRI_STACK_BYTES_MAX)) {
         return GRI_FAIL(GR_EINVAL, "stack_bytes %u: %d to %d, or 0 for the system's",
-                        props->stack_bytes, GRI_STACK_BYTES_MIN, STACK_BYTES_MAX);
+                        props->stack_bytes, GRI_STACK_BYTES_MIN, GRI_STACK_BYTES_MAX);
     }
     err = check_mailbox(props);
     if (err != GR_OK) {
@@ -63,8 +68,8 @@ gr_err gri_props_check(const gr_props *props, const char *name)
         }
     }
     if (name != NULL && (at == name || at - name > GR_NAME_BYTES_MAX)) {
-        return GRI_FAIL(GR_EINVAL, "name '%.64s': 1 to %d bytes, or NULL for none", name,
-                        GR_NAME_BYTES_MAX);
+        return GRI_FAIL(GR_EINVAL, "name '%.64s%s' of %zu bytes: 1 to %d, or NULL for none", name,
+                        at - name > 64 ? "..." : "", (size_t)(at - name), GR_NAME_BYTES_MAX);
     }
     return GR_OK;
 }
@@ -135,7 +140,7 @@ gr_err gri_actor_start_hook(gri_actor *actor)
 
     actor->state = new_state(actor);
     if (actor->state == NULL && actor->props.state_bytes != 0) {
-        return GRI_FAIL(GR_ENOMEM, "%zu bytes of state for a %s", actor->props.state_bytes,
+        return GRI_FAIL(GR_ENOMEM, "%zu bytes of state for actor type %s", actor->props.state_bytes,
                         actor->props.type_name);
     }
     if (actor->props.started != NULL || (actor->around & GRI_AROUND_STARTED) != 0) {

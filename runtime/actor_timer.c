@@ -151,7 +151,10 @@ gr_err gr_timer_start(gr_context *ctx, int64_t delay_ms, int64_t period_ms, gr_m
         return GRI_FAIL(GR_EINVAL, "a timer of %lld ms, every %lld ms: times are not negative",
                         (long long)delay_ms, (long long)period_ms);
     }
-    timer = extras == NULL || msg == NULL ? NULL : gri_calloc(1, sizeof(*timer));
+    if (msg == NULL) {
+        return GRI_FAIL(GR_ENOMEM, "no message for a timer: it could not be made");
+    }
+    timer = extras == NULL ? NULL : gri_calloc(1, sizeof(*timer));
     if (timer == NULL) {
         (void)gr_msg_unref(msg);
         return GRI_FAIL(GR_ENOMEM, "a timer");

@@ -129,8 +129,12 @@ void gri_context_run_stopped(gri_actor *actor, gr_reason reason)
 
     enter(context, actor, NULL);
     if (gri_guard_call(context, actor->state, NULL, call_stopped, &context->guard) != GR_OK) {
+        char pid[GR_PID_TEXT_BYTES], who[GRI_DESCRIPTION_BYTES];
+
+        gri_actor_describe(actor, who);
         gr_system_log(actor->base.sys, GR_LOG_WARN, "GR-ACTOR-STOPPED-HOOK",
-                      "the stopped hook of a %s panicked: %s", actor->props.type_name,
+                      "the stopped hook of actor %s (%s%s) panicked: %s",
+                      gr_pid_format(gri_actor_pid(actor), pid), actor->props.type_name, who,
                       gr_last_error()->text);
     }
     leave(context);

@@ -44,13 +44,17 @@ gr_err gri_events_init(gr_system *sys)
     return GR_OK;
 }
 
+/* What is still held is left to gr_unsubscribe(), which may come after its system. */
 static void free_all(struct gri_subscriptions *list)
 {
     gr_subscription *left = NULL;
 
     while ((left = TAILQ_FIRST(list)) != NULL) {
         TAILQ_REMOVE(list, left, link);
-        gri_free(left);
+        left->sys = NULL;
+        if (!left->held) {
+            gri_free(left);
+        }
     }
 }
 
@@ -136,6 +140,10 @@ gr_subscription *gr_unsubscribe(gr_subscription *subscription)
     bool unpinned = false;
 
     if (subscription == NULL) {
+        return NULL;
+    }
+    if (subscription->sys == NULL) { /* it went, and with it all publishers */
+        gri_free(subscription);
         return NULL;
     }
     events = subscription->sys->events;

@@ -11,7 +11,7 @@
 /* One subscription. It is freed when nobody is about to call it and nobody holds it. */
 struct gr_subscription {
     TAILQ_ENTRY(gr_subscription) link; /* lock */
-    gr_system *sys;
+    gr_system *sys;                    /* NULL: it was freed first */
     const gr_type *type;
     gr_event_fn fn; /* called with `arg`; for an actor's with the subscription itself */
     void *arg;

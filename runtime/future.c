@@ -328,6 +328,30 @@ void gri_future_kill(gri_process *process)
     gri_future_fini(process);
 }
 
+void gri_futures_left(gr_system *sys)
+{
+    /* Without chunks when the system could not be made. */
+    uint32_t slots = sys->table.chunks == NULL ? 0 : gri_process_table_slots(&sys->table);
+    uint32_t slot = 0, held = 0;
+
+    for (slot = 0; slot < slots; slot++) {
+        const gri_process *process = gri_process_at(&sys->table, slot);
+        const gr_future *future = (const gr_future *)process;
+
+        /* One that is complete is held by nobody of ours. Relaxed: all threads have gone. */
+        if (process != NULL && process->kind == GRI_FUTURE && future->done &&
+            atomic_load_explicit(&future->refs, memory_order_relaxed) != 0) {
+            held++;
+        }
+    }
+    if (held != 0) {
+        gr_system_log(sys, GR_LOG_WARN, "GR-SYSTEM-FUTURES",
+                      "system %s is freed while %u future%s still held: gr_future_unref() each "
+                      "before, it goes with its system",
+                      sys->name, held, held == 1 ? " is" : "s are");
+    }
+}
+
 void gri_future_fini(gri_process *process)
 {
     gr_future *future = (gr_future *)process;

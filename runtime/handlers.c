@@ -109,12 +109,15 @@ static gr_err find(gr_handlers *handlers, const gr_type *type, const gr_handler 
 /* Nobody has said what to do with such messages. */
 static gr_err refuse(gr_context *ctx, const gr_msg *msg)
 {
+    char who[GRI_DESCRIPTION_BYTES];
+
     if (gr_pid_is_null(gr_context_sender(ctx))) {
         gr_dead_letter_add(gr_context_system(ctx), gr_context_self(ctx), gr_msg_ref(msg),
                            GR_DEAD_UNHANDLED, GR_ENOTYPE);
         return GR_OK;
     }
-    return GRI_FAIL(GR_ENOTYPE, "a %s does not handle a '%s'", ctx->actor->props.type_name,
+    gri_actor_describe(ctx->actor, who);
+    return GRI_FAIL(GR_ENOTYPE, "actor %s%s does not handle '%s'", ctx->actor->props.type_name, who,
                     gr_msg_type(msg)->name);
 }
 

@@ -70,9 +70,14 @@ uint64_t gr_system_node(const gr_system *sys)
 
 static gr_err check_options(const gr_system_options *options)
 {
-    if (options->stack_bytes != 0 && options->stack_bytes < GRI_STACK_BYTES_MIN) {
-        return GRI_FAIL(GR_EINVAL, "stack_bytes %u: at least %d", options->stack_bytes,
-                        GRI_STACK_BYTES_MIN);
+    if (options->stack_bytes != 0 && (options->stack_bytes < GRI_STACK_BYTES_MIN ||
+                                      options->stack_bytes > GRI_STACK_BYTES_MAX)) {
+        return GRI_FAIL(GR_EINVAL, "stack_bytes %u: %d to %d, or 0 for the default",
+                        options->stack_bytes, GRI_STACK_BYTES_MIN, GRI_STACK_BYTES_MAX);
+    }
+    if ((unsigned)options->log_level > GR_LOG_DEBUG) {
+        return GRI_FAIL(GR_EINVAL, "log_level %d: GR_LOG_ERROR (%d) to GR_LOG_DEBUG (%d), or 0",
+                        (int)options->log_level, (int)GR_LOG_ERROR, (int)GR_LOG_DEBUG);
     }
     if (options->workers > WORKERS_MAX) {
         return GRI_FAIL(GR_EINVAL, "workers %u: at most %d", options->workers, WORKERS_MAX);
@@ -295,6 +300,9 @@ gr_system *gr_system_free(gr_system *sys)
     }
     if (!gri_workers_stop(sys)) {
         return NULL; /* threads hang in handlers, and may still touch what is theirs */
+    }
+    if (!sys->killed) {
+        gri_futures_left(sys);
     }
     gri_workers_free(sys);
     gri_timers_fini(&sys->timers);

@@ -184,7 +184,13 @@ typedef struct gri_props {
     bool reentrant;
 } gri_props;
 
-enum { GRI_STACK_UNIT = 4096, GRI_STACK_BYTES_MIN = 16 * 1024 };
+enum {
+    GRI_STACK_UNIT = 8192,
+    GRI_STACK_BYTES_MIN = 16 * 1024,
+    GRI_STACK_BYTES_MAX = 256 * 1024 * 1024
+};
+
+_Static_assert(GRI_STACK_BYTES_MAX / GRI_STACK_UNIT <= UINT16_MAX, "gri_actor.stack_units");
 
 enum gri_around {
     GRI_AROUND_STARTED = 1,
@@ -559,6 +565,9 @@ void gri_future_deliver(gri_process *process, gr_pid to, gr_msg *take_msg);
 bool gri_future_answer(gri_process *process, gr_pid to, gr_msg *take_msg);
 /* Ends the wait for an answer that will not come; nothing when it has come. Cannot fail. */
 void gri_future_fail(gri_process *process, gr_pid to, gr_err code);
+
+/* Logs that futures are still held, by an application that will touch them when their system is gone. */
+void gri_futures_left(gr_system *sys);
 
 /* Lets go of its answer, whoever still holds it: they went with a crash. */
 void gri_future_kill(gri_process *process);

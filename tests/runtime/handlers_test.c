@@ -266,7 +266,7 @@ static void an_unknown_request_is_answered_with_its_name(void **state)
     gr_msg *reply = NULL;
 
     assert_int_equal(ask(lab, pid, gr_msg_new(&lab_act_type), &reply), GR_ENOTYPE);
-    assert_string_equal(gr_last_error()->text, "a counter does not handle a 'lab_act'");
+    assert_string_equal(gr_last_error()->text, "actor counter does not handle 'lab_act'");
     assert_int_equal(lab_dead(lab), 0);
     assert_int_equal(total_after(lab, pid, 1), 1);
 }

@@ -7,6 +7,7 @@
 
 #include <semaphore.h>
 
+#include <granary/router.h>
 #include <gri/mem.h>
 
 /* What all actors of the program share. */
@@ -410,10 +411,61 @@ static void r36_each_allocation_fails_in_a_registry(void **state)
     assert_true(nth > 8);
 }
 
+/* ---- routers have their place as children */
+
+static gr_err desk_started(gr_context *ctx, void *state)
+{
+    struct lab *lab = gr_context_arg(ctx);
+    const gr_props worker = lab_probe_props(lab, "worker");
+    const gr_router_options options = {.pool = &worker, .pool_size = 2};
+
+    return gr_router_spawn_child(ctx, &options, "workers", state);
+}
+
+static gr_err desk_receive(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    (void)msg;
+    return gr_forward(ctx, *(gr_pid *)state);
+}
+
+static void desk_stopped(gr_context *ctx, void *state, gr_reason reason)
+{
+    (void)state;
+    (void)reason;
+    lab_note(gr_context_arg(ctx), "desk stopped");
+}
+
+static void a_router_is_started_and_stopped_in_its_turn_as_a_child(void **state)
+{
+    struct lab *lab = *state;
+    const gr_props desk = {.started = desk_started,
+                           .receive = desk_receive,
+                           .stopped = desk_stopped,
+                           .state_bytes = sizeof(gr_pid)};
+    gr_registry *registry = NULL;
+    gr_msg *reply = NULL;
+    gr_pid pid, workers;
+
+    assert_int_equal(gr_registry_new(lab->sys, lab, &registry), GR_OK);
+    assert_int_equal(gr_registry_add(registry, "desk", &desk), GR_OK);
+    assert_int_equal(gr_registry_start(registry), GR_OK);
+    assert_int_equal(gr_registry_find(registry, "desk", &pid), GR_OK);
+    assert_int_equal(gr_name_find(lab->sys, "desk/workers", &workers), GR_OK);
+    assert_int_equal(gr_request(lab->sys, pid, lab_word_new(1), GR_FOREVER, &reply), GR_OK);
+    reply = gr_msg_unref(reply);
+    assert_int_equal(gr_request(lab->sys, workers, lab_word_new(2), GR_FOREVER, &reply), GR_OK);
+    reply = gr_msg_unref(reply);
+    assert_int_equal(gr_registry_stop(registry, GR_FOREVER), GR_OK);
+    assert_int_equal(lab_count(lab, "worker stopped stopped"), 2);
+    assert_true(lab_place(lab, "worker stopped stopped") < lab_place(lab, "desk stopped"));
+    registry = gr_registry_free(registry);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAB_BOTH(r32_actors_start_in_order_and_stop_in_reverse),
+        LAB_BOTH(a_router_is_started_and_stopped_in_its_turn_as_a_child),
         LAB_BOTH(r32_one_that_does_not_start_stops_those_before_it_in_reverse),
         LAB_BOTH(r32_the_first_that_does_not_start_leaves_nothing),
         LAB_BOTH(r32_a_name_that_the_system_has_already_is_such_a_failure),

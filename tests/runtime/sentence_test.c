@@ -343,6 +343,170 @@ static void a_dead_letter_is_a_warning_with_the_cause_and_the_receiver(void **st
                      "(2 dead letters since the last line)");
 }
 
+/* ---- a pause is a wait for nobody */
+
+static gr_err act_pause(gr_context *ctx, struct lab *lab, void *arg)
+{
+    gr_future *pause = NULL;
+    gr_msg *none = NULL;
+    gr_err err = gr_future_new(gr_context_system(ctx), *(int64_t *)arg, &pause);
+
+    lab_require(err == GR_OK);
+    lab_note(lab, "pauses");
+    err = gr_await(pause, GR_FOREVER, &none);
+    pause = gr_future_unref(pause);
+    lab_note(lab, "paused: %s", gr_err_name(err));
+    return GR_OK;
+}
+
+static void a_handler_pauses_by_awaiting_a_future_that_nobody_completes(void **state)
+{
+    struct lab *lab = *state;
+    gr_pid a = lab_spawn(lab, "a");
+    int64_t for_ms = 20, for_long_ms = 1000 * 1000 * 1000;
+    int64_t began_ms = gr_system_now(lab->sys);
+
+    assert_int_equal(lab_make(lab, a, act_pause, &for_ms), GR_OK);
+    assert_true(gr_system_now(lab->sys) - began_ms >= for_ms);
+    assert_int_equal(lab_count(lab, "paused: GR_ETIMEDOUT"), 1);
+    lab_do(lab, a, act_pause, &for_long_ms);
+    lab_wait_times(lab, "pauses", 2);
+    gr_send_stop(lab->sys, a);
+    lab_wait(lab, "paused: GR_ESTOPPED");
+}
+
+/* ---- who and what is meant */
+
+static void what_is_wrong_with_props_names_the_actor(void **state)
+{
+    struct lab *lab = *state;
+    gr_props props = {.type_name = "press"};
+    char name[GR_NAME_BYTES_MAX + 100];
+    gr_pid pid = gr_pid_null();
+
+    assert_int_equal(gr_spawn(lab->sys, &props, "shop", &pid), GR_EINVAL);
+    says("actor 'shop', type press");
+    assert_int_equal(gr_spawn(lab->sys, NULL, "shop", &pid), GR_EINVAL);
+    says("'shop' without props");
+    props = lab_probe_props(lab, "a");
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    assert_int_equal(gr_spawn(lab->sys, &props, name, &pid), GR_EINVAL);
+    says("nnn...' of 299 bytes: 1 to 200");
+    assert_int_equal(gr_spawn(lab->sys, &props, "", &pid), GR_EINVAL);
+    says("'' of 0 bytes");
+}
+
+static void stacks_and_levels_of_a_system_are_checked_as_those_of_props_are(void **state)
+{
+    struct lab *lab = *state;
+    enum { MOST = 256 * 1024 * 1024 };
+    gr_props props = lab_probe_props(lab, "a");
+    gr_system_options options = {.stack_bytes = MOST + 1};
+    gr_system *sys = NULL;
+    gr_pid pid = gr_pid_null();
+
+    assert_int_equal(gr_system_new(&options, &sys), GR_EINVAL);
+    says("stack_bytes 268435457: 16384 to 268435456");
+    options = (gr_system_options){.log_level = (gr_log_level)7};
+    assert_int_equal(gr_system_new(&options, &sys), GR_EINVAL);
+    says("log_level 7");
+    options.log_level = (gr_log_level)-1;
+    assert_int_equal(gr_system_new(&options, &sys), GR_EINVAL);
+    says("log_level -1");
+    props.stack_bytes = MOST;
+    assert_int_equal(gr_spawn(lab->sys, &props, NULL, &pid), GR_OK);
+    props.stack_bytes++;
+    assert_int_equal(gr_spawn(lab->sys, &props, NULL, &pid), GR_EINVAL);
+    says("stack_bytes 268435457: 16384 to 268435456");
+}
+
+static gr_err act_time_nothing(gr_context *ctx, struct lab *lab, void *arg)
+{
+    gr_timer_id timer;
+
+    (void)lab;
+    (void)arg;
+    return gr_timer_start(ctx, 1, 0, NULL, &timer);
+}
+
+static void a_timer_without_a_message_says_so(void **state)
+{
+    struct lab *lab = *state;
+
+    assert_int_equal(lab_make(lab, lab_spawn(lab, "a"), act_time_nothing, NULL), GR_ENOMEM);
+    says("no message for a timer");
+}
+
+/* ---- what is freed too late */
+
+static void keep_other_line(void *arg, gr_log_level level, const char *id, const char *text)
+{
+    (void)level;
+    lab_note(arg, "%s: %s", id, text[0] == 's' ? text : strchr(text, '('));
+}
+
+static void panic_at_the_end(gr_context *ctx, void *state, gr_reason reason)
+{
+    (void)state;
+    (void)reason;
+    gr_panic(ctx, GR_EFAILED, "it fell down");
+}
+
+static void a_stopped_hook_that_panics_is_named(void **state)
+{
+    struct lab *lab = *state;
+    gr_system_options options = {.log = keep_other_line, .log_arg = lab};
+    const gr_props props = {
+        .type_name = "vase", .receive = say_nothing, .stopped = panic_at_the_end};
+    gr_pid pid;
+
+    lab_reopen(lab, &options);
+    pid = lab_spawn_props(lab, &props, "on the shelf");
+    gr_send_stop(lab->sys, pid);
+    lab_wait(lab, "GR-ACTOR-STOPPED-HOOK: (vase on the shelf) panicked: it fell down");
+}
+
+static void hear_nothing(void *arg, const gr_type *type, const void *event)
+{
+    (void)arg;
+    (void)type;
+    (void)event;
+}
+
+static void a_subscription_may_end_after_its_system(void **state)
+{
+    struct lab *lab = *state;
+    gr_subscription *subscription = NULL;
+
+    assert_int_equal(gr_subscribe(lab->sys, NULL, hear_nothing, NULL, &subscription), GR_OK);
+    lab_shut(lab);
+    assert_null(gr_unsubscribe(subscription));
+}
+
+static void futures_that_are_still_held_when_their_system_is_freed_are_told_of(void **state)
+{
+    struct lab *lab = *state;
+    gr_system_options options = {.name = "museum", .log = keep_other_line, .log_arg = lab};
+    gr_future *future = NULL, *piped = NULL, *both[2], *all = NULL;
+    gr_pid pid;
+
+    lab_reopen(lab, &options);
+    pid = lab_spawn(lab, "a");
+    assert_int_equal(gr_future_new(lab->sys, GR_FOREVER, &future), GR_OK);
+    assert_int_equal(gr_future_new(lab->sys, GR_FOREVER, &piped), GR_OK);
+    assert_int_equal(gr_future_pipe_to(piped, pid), GR_OK);
+    both[0] = both[1] = piped;
+    assert_int_equal(gr_future_all(lab->sys, both, 2, GR_FOREVER, &all), GR_OK);
+    all = gr_future_unref(all);
+    assert_int_equal(gr_future_complete(future, NULL), GR_OK);
+    piped = gr_future_unref(piped); /* not complete, and held only for those that wait for it */
+    lab_shut(lab);
+    lab_assert_notes(lab, "GR-SYSTEM",
+                     "GR-SYSTEM-FUTURES: system museum is freed while 1 future is still held: "
+                     "gr_future_unref() each before, it goes with its system");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +523,13 @@ int main(void)
         LAB_BOTH(r20_who_asks_by_a_message_may_be_answered_more_than_once),
         LAB_BOTH(r14_a_late_answer_is_a_dead_letter),
         LAB_BOTH(r26_of_a_broadcast_request_the_other_answers_are_no_dead_letters),
+        LAB_BOTH(a_handler_pauses_by_awaiting_a_future_that_nobody_completes),
+        LAB_BOTH(what_is_wrong_with_props_names_the_actor),
+        LAB_BOTH(stacks_and_levels_of_a_system_are_checked_as_those_of_props_are),
+        LAB_BOTH(a_timer_without_a_message_says_so),
+        LAB_BOTH(a_stopped_hook_that_panics_is_named),
+        LAB_BOTH(a_subscription_may_end_after_its_system),
+        LAB_BOTH(futures_that_are_still_held_when_their_system_is_freed_are_told_of),
         LAB_STEPPED(a_dead_letter_is_a_warning_with_the_cause_and_the_receiver),
     };
 

@@ -70,7 +70,7 @@ typedef enum gr_mailbox_kind {
     GR_MAILBOX_PRIORITY = 3   /* refuses; is emptied by level, and by age inside a level */
 } gr_mailbox_kind;
 
-/** The level of a message, 0 first, at most GR_PRIORITY_LEVELS - 1. Runs once for each message, in the actor's turn, and must
+/** The level of a message, 0 first; what is above the last, GR_PRIORITY_LEVELS - 1, is in the last. Runs once for each message, in the actor's turn, and must
  * only look at it. */
 typedef uint8_t (*gr_priority_fn)(const gr_msg *msg);
 

@@ -92,7 +92,7 @@ GR_API GR_MUST_CHECK gr_err gr_subscribe_actor(gr_system *sys, const gr_type *ty
  * Ends a subscription. When it returns, the function (or the filter) is not running in another thread and will not
  * run again; of what was sent to an actor some may still be in its mailbox.
  *
- * Owns:    takes the subscription and returns NULL; NULL is fine.
+ * Owns:    takes the subscription and returns NULL; NULL is fine. Its system may have been freed before.
  * Errors:  none.
  * Thread:  any, also from inside the function itself.
  * Units:   none.

@@ -6,6 +6,9 @@
  * A group is given its members, which may live in other systems. A pool starts its own, supervises them, and ends with them:
  * at once, or, poisoned, when they have handled what was sent before. A member that ends leaves by itself.
  *
+ * One that has failed and waits for its restart (supervision with a back-off) is still a member, and its mailbox keeps what is
+ * sent to it: in turn, at random, by key and to all go on as before. Only GR_ROUTE_LEAST_LOADED gives it less, the more waits there.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef GRANARY_ROUTER_H
@@ -62,7 +65,9 @@ typedef struct gr_router_options {
     const gr_props *pool;
     size_t pool_size;
     gr_pool_loss loss;
-    gr_supervision supervision; /* of a pool's members */
+    gr_supervision
+        supervision; /* of a pool's members. Past its `restarts` one is given up, and that is a loss like any other:
+                                   with GR_POOL_REPLACE there will be another, and no end of it */
 } gr_router_options;
 
 /**

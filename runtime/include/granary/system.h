@@ -47,7 +47,7 @@ typedef struct gr_system_options {
     const char *name;     /* for logs and dumps; default "granary" */
     uint32_t workers;     /* threads; default one for each core */
     uint32_t throughput;  /* messages an actor handles before others get the worker; default 300 */
-    uint32_t stack_bytes; /* of a fiber; default 64 KiB, at least 16 KiB */
+    uint32_t stack_bytes; /* of a fiber: 16 KiB to 256 MiB; default 64 KiB */
     uint32_t slow_handler_ms; /* a handler that runs longer is logged; default 1000 */
     gr_supervision root;      /* for actors without a parent and without a guardian */
     const struct gr_middleware *const

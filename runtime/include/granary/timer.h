@@ -22,7 +22,7 @@ typedef struct gr_timer_id {
  * still, are left out; the next one is due where it always was. Ends with the actor.
  *
  * Owns:    takes `take_msg` on every path; a repeating timer sends the same message, shared.
- * Errors:  GR_EINVAL a negative time, GR_ENOMEM.
+ * Errors:  GR_EINVAL a negative time, GR_ENOMEM, also when `take_msg` is NULL.
  * Thread:  in a handler or hook.
  * Units:   milliseconds; sums beyond INT64_MAX are as good as never.
  */
