@@ -394,23 +394,34 @@ gr_err gr_respond(gr_context *ctx, gr_msg *msg)
     if (ctx->answered && ctx->msg->request) { /* whoever asked has gone on with the first answer */
         return answered_before(sys, sender, msg);
     }
+    if (!gri_msg_disown(&msg) || (has_copies(ctx->msg) && !mark_beside_others(&msg))) {
+        return GRI_FAIL(GR_ENOMEM, "an envelope"); /* the answer is still owed */
+    }
     ctx->responded = true;
     ctx->answered = true;
-    if (!gri_msg_disown(&msg) || (has_copies(ctx->msg) && !mark_beside_others(&msg))) {
-        return GRI_FAIL(GR_ENOMEM, "an envelope");
-    }
     return send_from(ctx, sender, msg);
 }
 
 gr_err gr_forward(gr_context *ctx, gr_pid to)
 {
     gr_msg *msg = gr_msg_ref(ctx->msg);
+    gr_err err = GR_OK;
 
     if (msg == NULL) {
         return GRI_FAIL(GR_EINVAL, "there is no message in hand to forward");
     }
+    err = send_from(ctx, to, msg);
+    if (err == GR_ENOMEM) { /* the answer is still owed */
+        return err;
+    }
     ctx->responded = true;
-    return send_from(ctx, to, msg);
+    if (err != GR_OK) { /* the dead letter has told those who ask from here only */
+        gr_error why = *gr_last_error();
+
+        gri_answer_foreign(ctx->actor->base.sys, ctx->msg, err);
+        (void)gr_error_set(why.code, why.file, why.line, "%s", why.text);
+    }
+    return err;
 }
 
 void *gr_context_alloc(gr_context *ctx, size_t bytes)

@@ -9,6 +9,8 @@
 #include <gri/fail.h>
 #include <gri/mem.h>
 
+#include "context.h"
+
 /* ---- by priority */
 
 static uint32_t level_of(const gri_actor *actor, const gr_msg *msg)
@@ -134,6 +136,7 @@ gr_err gri_inbox_push_over(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *
 
         (void)atomic_fetch_add_explicit(&sys->dropped, 1, memory_order_relaxed); /* a count */
         dropped->block.next = NULL;
+        gri_answer_foreign(sys, dropped, GR_EFULL);
         gr_dead_letter_add(sys, to, dropped, GR_DEAD_DROPPED, GR_EFULL);
         dropped = next;
     }

@@ -19,6 +19,7 @@ typedef struct trial {
     gr_stepped *stepped;
     gr_system *sys;
     gr_pid pid;
+    gr_pid other;      /* whom it hands its messages on to */
     gr_future *future; /* what its handler asks for */
     gr_future *next;
 } trial;
@@ -45,7 +46,8 @@ static gr_err other_receive(gr_context *ctx, void *state, const gr_msg *msg)
     return gr_respond(ctx, lab_word_new(2));
 }
 
-/* 1: a continuation; 2: the stash; 3: a receive timeout; 4: many behaviours; else an answer. */
+/* 1: a continuation; 2: the stash; 3: a receive timeout; 4: many behaviours; 5: the message itself for an answer; 6: it is handed
+ * on; else an answer. */
 static gr_err talker_receive(gr_context *ctx, void *state, const gr_msg *msg)
 {
     trial *here = state;
@@ -68,6 +70,12 @@ static gr_err talker_receive(gr_context *ctx, void *state, const gr_msg *msg)
     }
     if (word->number == 3) {
         err = gr_receive_timeout_set(ctx, 10);
+    }
+    if (word->number == 5) {
+        return gr_respond(ctx, gr_msg_ref(msg));
+    }
+    if (word->number == 6) {
+        return gr_forward(ctx, here->other);
     }
     for (int i = 0; word->number == 4 && err == GR_OK && i < 20; i++) {
         err = gr_become_stacked(ctx, talker_receive);
@@ -144,6 +152,30 @@ static void ask(trial *here, int64_t number)
     }
     reply = gr_msg_unref(reply);
     asked = gr_future_unref(asked);
+}
+
+/* Who asks hears at once that there was no memory for the answer. */
+static void ask_and_be_told(trial *here, int64_t number)
+{
+    gr_msg *reply = NULL;
+    gr_err err = gr_request(here->sys, here->pid, lab_word_new(number), 1000, &reply);
+
+    expect_ok_or_no_memory(err);
+    reply = gr_msg_unref(reply);
+}
+
+static void try_echo(trial *here)
+{
+    ask_and_be_told(here, 5);
+}
+
+static void try_forward(trial *here)
+{
+    gr_props props = {.receive = other_receive};
+
+    if (gr_spawn(here->sys, &props, NULL, &here->other) == GR_OK) {
+        ask_and_be_told(here, 6);
+    }
 }
 
 static void try_then(trial *here)
@@ -248,11 +280,15 @@ R36(gather)
 R36(headers)
 R36(middleware)
 R36(await_end)
+R36(echo)
+R36(forward)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(r36_memory_may_run_out_in_await_end),
+        cmocka_unit_test(r36_memory_may_run_out_in_echo),
+        cmocka_unit_test(r36_memory_may_run_out_in_forward),
         cmocka_unit_test(r36_memory_may_run_out_in_then),
         cmocka_unit_test(r36_memory_may_run_out_in_stash),
         cmocka_unit_test(r36_memory_may_run_out_in_timeout),

@@ -290,10 +290,15 @@ static gr_err abroad_send(void *self, gr_pid to, gr_msg *take_msg, int64_t deadl
 {
     abroad *me = self;
     const lab_word *word = gr_msg_read(take_msg, &lab_word_type);
+    const gr_error *error = gr_msg_read(take_msg, &gr_error_type);
     int64_t number = word == NULL ? -1 : word->number;
 
-    lab_note(me->lab, "abroad %u got %lld %s", to.slot, (long long)number,
-             deadline_ms == 0 ? "now" : "by a deadline");
+    if (error != NULL) {
+        lab_note(me->lab, "abroad %u got an error: %s", to.slot, gr_err_name(error->code));
+    } else {
+        lab_note(me->lab, "abroad %u got %lld %s", to.slot, (long long)number,
+                 deadline_ms == 0 ? "now" : "by a deadline");
+    }
     if (number == 99) {
         gr_dead_letter_add(me->lab->sys, to, take_msg, GR_DEAD_FULL, GR_EFULL);
         return GR_EFULL;
@@ -343,6 +348,69 @@ static void foreign_pids_go_to_the_foreign_table(void **state)
     gr_system_set_foreign(lab->sys, NULL, NULL);
     assert_int_equal(gr_send(lab->sys, there, lab_word_new(5)), GR_EUNREACHABLE);
     assert_int_equal(lab_count(lab, "abroad 50 got 5 now"), 0);
+}
+
+static gr_err forward_in_vain(gr_context *ctx, void *state, const gr_msg *msg)
+{
+    (void)msg;
+    return gr_forward(ctx, *(gr_pid *)state) == GR_OK ? GR_EFAILED : GR_OK;
+}
+
+/* A request from abroad that nobody here will answer. */
+static gr_msg *request_from(gr_pid there, int64_t number)
+{
+    gr_msg *msg = lab_word_new(number);
+
+    gr_msg_set_sender(msg, there);
+    gr_msg_set_request(msg);
+    return msg;
+}
+
+static void r20_who_asks_from_abroad_is_told_when_its_request_is_handed_on_in_vain(void **state)
+{
+    struct lab *lab = *state;
+    abroad me = {lab};
+    gr_pid there = {gr_system_node(lab->sys) + 1, 52, 1};
+    gr_pid dead = lab_spawn(lab, "dead");
+    gr_props props = {.receive = forward_in_vain, .arg = &dead};
+    gr_pid pid = lab_spawn_props(lab, &props, NULL);
+
+    gr_system_set_foreign(lab->sys, &abroad_ops, &me);
+    gr_send_stop(lab->sys, dead);
+    assert_int_equal(gr_await_end(lab->sys, dead, GR_FOREVER, NULL), GR_OK);
+    assert_int_equal(gr_forward_msg(lab->sys, pid, request_from(there, 1)), GR_OK);
+    lab_wait(lab, "abroad 52 got an error: GR_EDEAD");
+    gr_system_set_foreign(lab->sys, NULL, NULL);
+}
+
+static gr_err act_flood_me(gr_context *ctx, struct lab *lab, void *arg)
+{
+    gr_pid *there = arg;
+
+    for (int64_t i = 0; i < 3; i++) { /* of which two have room */
+        lab_require(gr_forward_msg(lab->sys, gr_context_self(ctx), request_from(*there, i)) ==
+                    GR_OK);
+    }
+    return GR_OK;
+}
+
+static void r29_who_asks_from_abroad_is_told_when_its_request_is_dropped(void **state)
+{
+    struct lab *lab = *state;
+    abroad me = {lab};
+    gr_pid there = {gr_system_node(lab->sys) + 1, 53, 1};
+    gr_props props = lab_probe_props(lab, "a");
+    gr_pid pid = gr_pid_null();
+
+    props.mailbox = GR_MAILBOX_DROP_OLDEST;
+    props.mailbox_limit = 2;
+    gr_system_set_foreign(lab->sys, &abroad_ops, &me);
+    pid = lab_spawn_props(lab, &props, NULL);
+    lab_do(lab, pid, act_flood_me, &there);
+    lab_wait(lab, "abroad 53 got an error: GR_EFULL");
+    lab_wait(lab, "abroad 53 got 2 now"); /* the probe's answers to the others */
+    assert_int_equal(lab_count(lab, "abroad 53 got 0 now"), 0);
+    gr_system_set_foreign(lab->sys, NULL, NULL);
 }
 
 static void the_end_of_a_foreign_actor_is_told_once(void **state)
@@ -409,6 +477,8 @@ int main(void)
         LAB_BOTH(a_pid_is_not_to_be_guessed_from_those_of_other_slots_and_systems),
         LAB_STEPPED(r35_the_same_seed_gives_the_same_pids),
         LAB_BOTH(foreign_pids_go_to_the_foreign_table),
+        LAB_BOTH(r20_who_asks_from_abroad_is_told_when_its_request_is_handed_on_in_vain),
+        LAB_BOTH(r29_who_asks_from_abroad_is_told_when_its_request_is_dropped),
         LAB_BOTH(the_end_of_a_foreign_actor_is_told_once),
         LAB_BOTH(an_actor_that_ends_tells_its_foreign_watchers),
         LAB_BOTH(signals_stop_and_poison_as_the_calls_do),
