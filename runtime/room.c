@@ -106,6 +106,18 @@ void gri_room_fail(gri_actor *actor)
     }
 }
 
+void gri_room_kill(gr_system *sys)
+{
+    for (uint32_t i = 0; i < GRI_ROOM_STRIPES; i++) {
+        struct gri_room_wait *waiter = NULL;
+
+        while ((waiter = TAILQ_FIRST(&sys->room[i].waits)) != NULL) {
+            TAILQ_REMOVE(&sys->room[i].waits, waiter, link);
+            waiter->msg = gr_msg_unref(waiter->msg);
+        }
+    }
+}
+
 gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *msg, int64_t deadline_ms)
 {
     gri_room_stripe *stripe = gri_room_stripe_of(actor);

@@ -327,6 +327,7 @@ void gr_stepped_kill(gr_system *sys)
     atomic_store_explicit(&sys->phase, GRI_PHASE_DOWN,
                           memory_order_seq_cst); /* one thread: for the checks */
     gri_timers_clear(&sys->timers);
+    gri_room_kill(sys);
     for (slot = 0; slot < slots; slot++) {
         gri_process *process = gri_process_at(&sys->table, slot);
 

@@ -544,6 +544,8 @@ void gri_room_serve(gri_actor *actor, bool popping);
 /* A long turn ends: one that waits goes on, if there is any place at all. Only by who runs the actor. */
 void gri_room_serve_in_turn(gri_actor *actor);
 void gri_room_fail(gri_actor *actor);
+/* A crash: those who wait are gone, and their messages go. */
+void gri_room_kill(gr_system *sys);
 gr_err gri_room_wait(gr_system *sys, gri_actor *actor, gr_pid to, gr_msg *take_msg,
                      int64_t deadline_ms);
 

@@ -343,6 +343,39 @@ static void a_killed_system_is_gone_without_hooks(void **state)
     assert_int_equal(lab_count(lab, "b stopped stopped"), 0);
 }
 
+static gr_err act_wait_for_room(gr_context *ctx, struct lab *lab, void *arg)
+{
+    lab_note(lab, "wants room");
+    return gr_send_wait(gr_context_system(ctx), *(gr_pid *)arg, lab_word_new(2), GR_FOREVER);
+}
+
+/* What a sender waits with is lost with it; the sanitizer of leaks sees whether it is freed. */
+static void a_killed_system_takes_what_waits_for_room_with_it(void **state)
+{
+    struct lab *lab = *state;
+    gr_system_options options = {.stepped = lab->stepped};
+    gr_system *other = NULL;
+    gr_props props = lab_probe_props(lab, "b");
+    gr_pid sender = gr_pid_null(), full = gr_pid_null();
+    gr_future *future = NULL;
+
+    assert_int_equal(gr_system_new(&options, &other), GR_OK);
+    assert_int_equal(gr_spawn(other, &props, "sender", &sender), GR_OK);
+    props.mailbox_limit = 1;
+    assert_int_equal(gr_spawn(other, &props, "full", &full), GR_OK);
+    assert_int_equal(gr_future_new(other, GR_FOREVER, &future), GR_OK);
+    assert_int_equal(gr_send(other, full, lab_act_new(act_wait, future)), GR_OK);
+    gr_stepped_run_until_idle(lab->stepped);
+    assert_int_equal(gr_send(other, full, lab_word_new(1)), GR_OK);
+    assert_int_equal(gr_send(other, sender, lab_act_new(act_wait_for_room, &full)), GR_OK);
+    gr_stepped_run_until_idle(lab->stepped);
+    assert_int_equal(lab_count(lab, "wants room"), 1);
+    assert_int_equal(gr_system_counters(other).fibers_waiting, 2);
+    gr_stepped_kill(other);
+    future = gr_future_unref(future);
+    other = gr_system_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +389,7 @@ int main(void)
         LAB_STEPPED(two_systems_share_a_stepper),
         LAB_STEPPED(a_stalled_system_stands_still_and_then_catches_up),
         LAB_STEPPED(a_killed_system_is_gone_without_hooks),
+        LAB_STEPPED(a_killed_system_takes_what_waits_for_room_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
