@@ -194,18 +194,21 @@ case_gdb_shows_the_fibers_that_wait() {
 
 static const gr_type question = {"question", 1, NULL, NULL, NULL};
 
-static gr_err ask_myself(gr_context *ctx)
+static gr_future *never;
+
+static gr_err wait_for_ever(void)
 {
     gr_msg *reply = NULL;
 
-    return gr_request(gr_context_system(ctx), gr_context_self(ctx), gr_msg_new(&question), GR_FOREVER, &reply);
+    return gr_await(never, GR_FOREVER, &reply);
 }
 
 static gr_err receive(gr_context *ctx, void *state, const gr_msg *msg)
 {
+    (void)ctx;
     (void)state;
     (void)msg;
-    return ask_myself(ctx);
+    return wait_for_ever();
 }
 
 void it_waits(void)
@@ -218,8 +221,8 @@ int main(void)
     gr_system *sys = NULL;
     gr_pid pid;
 
-    if (gr_system_new(NULL, &sys) != GR_OK || gr_spawn(sys, &props, NULL, &pid) != GR_OK ||
-        gr_send(sys, pid, gr_msg_new(&question)) != GR_OK) {
+    if (gr_system_new(NULL, &sys) != GR_OK || gr_future_new(sys, GR_FOREVER, &never) != GR_OK ||
+        gr_spawn(sys, &props, NULL, &pid) != GR_OK || gr_send(sys, pid, gr_msg_new(&question)) != GR_OK) {
         return 1;
     }
     while (gr_system_counters(sys).fibers_waiting == 0) {
@@ -233,10 +236,10 @@ CODE
     export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
     # shellcheck disable=SC2046 # several words are meant
     expect_status 0 gcc -g "$work/waits.c" $(pkg-config --cflags --libs granary-runtime) -Wl,-rpath,"$work/prefix/lib" -o "$work/waits"
-    expect_status 0 gdb -nx -q -batch -ex 'source '"$work/prefix/share/granary/granary-gdb.py" -ex 'break it_waits' -ex run \
+    expect_status 0 timeout 60 gdb -nx -q -batch -ex 'source '"$work/prefix/share/granary/granary-gdb.py" -ex 'break it_waits' -ex run \
         -ex 'granary fibers' -ex 'granary fiber 1' -ex bt -ex 'granary threads' -ex bt -ex kill "$work/waits"
     ! grep -q 'ptrace' "$work/err" || skip "gdb may not look into processes here"
-    grep -qE '^ +1  [0-9]+\.[0-9]+ thinker in ask_myself \(.*waits\.c:[0-9]+\)$' "$work/out" || fail "the fiber is not listed: $(cat "$work/out" "$work/err")"
+    grep -qE '^ +1  [0-9]+\.[0-9]+ thinker in wait_for_ever \(.*waits\.c:[0-9]+\)$' "$work/out" || fail "the fiber is not listed: $(cat "$work/out" "$work/err")"
     grep -qE '^#[0-9]+ .* receive \(.*waits\.c:[0-9]+$' "$work/out" || fail "its frames are not shown: $(cat "$work/out" "$work/err")"
     [[ $(grep -c '^#0 .*it_waits' "$work/out") -eq 2 ]] || fail "the thread is not shown again: $(cat "$work/out" "$work/err")"
 }
