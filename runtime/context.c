@@ -78,7 +78,7 @@ void gri_context_drop(gr_context *context)
 gr_error gri_error_of(gr_err err)
 {
     gr_error detail = *gr_last_error();
-    unsigned code = (unsigned)err & ~(unsigned)GR_FATAL;
+    unsigned code = err == GR_FATAL ? GR_EFAILED : (unsigned)err & ~(unsigned)GR_FATAL;
 
     if ((unsigned)detail.code != code) { /* a bare code, which set no detail */
         detail = (gr_error){.code = (gr_err)code};

@@ -48,6 +48,15 @@ static void a_bare_code_is_not_given_the_sentence_of_an_earlier_message(void **s
     says("GR_EAPP+3");
 }
 
+static void a_failure_without_a_code_is_a_failure(void **state)
+{
+    struct lab *lab = *state;
+    gr_err bare = GR_FATAL;
+
+    assert_int_equal(lab_make(lab, lab_spawn(lab, "a"), act_return_the_code, &bare), GR_EFAILED);
+    assert_string_equal(gr_last_error()->text, gr_err_text(GR_EFAILED));
+}
+
 typedef struct interrupted {
     gr_pid other;
     gr_future *wait;
@@ -511,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LAB_BOTH(a_bare_code_is_not_given_the_sentence_of_an_earlier_message),
+        LAB_BOTH(a_failure_without_a_code_is_a_failure),
         LAB_ONE_WORKER(a_bare_code_is_not_given_the_sentence_of_who_ran_during_a_wait),
         LAB_STEPPED(a_bare_code_is_not_given_the_sentence_of_who_ran_during_a_wait),
         cmocka_unit_test(no_error_is_no_failure),

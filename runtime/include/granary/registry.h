@@ -78,7 +78,7 @@ GR_API GR_MUST_CHECK gr_err gr_registry_find(gr_registry *registry, const char *
  * Errors:  the first that went wrong: GR_ETIMEDOUT one did not end in time (the detail names it), GR_ENOMEM it could not be
  *          waited for; GR_EBUSY another thread starts or stops it.
  * Thread:  any. In a handler only the fiber waits; actors of the registry must not call it: they would wait for themselves.
- * Units:   milliseconds, for each actor; GR_FOREVER = no limit.
+ * Units:   milliseconds, for each actor; GR_FOREVER = no limit; with 0 or less all are asked to stop, and nobody is waited for.
  */
 GR_API gr_err gr_registry_stop(gr_registry *registry, int64_t timeout_ms);
 

@@ -23,7 +23,8 @@ typedef enum gr_route {
     GR_ROUTE_ROUND_ROBIN = 0, /* each in turn */
     GR_ROUTE_RANDOM = 1,
     /** All. A member that is full or has ended does no harm to the others: its copy is a dead letter. The first answer to a
-     * request is the answer; it fails at once when no member could take it, and otherwise not before its deadline. */
+     * request is the answer, and the others, by gr_respond() or by an error, are counted as late but are no dead letters; it fails at
+     * once when no member could take it, and otherwise not before its deadline. */
     GR_ROUTE_BROADCAST = 2,
     /** The same one for the same key, as long as it is a member: when others come, each takes an equal share of the keys of all,
      * and when one leaves, its keys are spread over the rest. A replaced member of a pool leaves its keys to its successor.
