@@ -1,6 +1,7 @@
 /*
  * The actor behind an activation: which call may run now, its hooks, its end. Runs on its own fibers, one message at a
- * time, or several where the kind has reentrant or read-only methods.
+ * time, or several where the kind has reentrant or read-only methods. Long: the entry, the turns, the hook and
+ * the end of one activation change the same private state, which parts of this file would have to show to one another.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -208,20 +208,10 @@ static void poison(gri_actor *actor, gr_msg *msg)
     }
 }
 
-/* It was sent to who lived here before. */
-static void turn_away(gri_actor *actor, gr_msg *msg)
-{
-    gr_system *sys = actor->base.sys;
-    gr_pid to = {sys->node, actor->base.slot, msg->block.tag};
-
-    gri_answer_foreign(sys, msg, GR_EDEAD);
-    gr_dead_letter_add(sys, to, msg, GR_DEAD_STOPPED, GR_EDEAD);
-}
-
 static inline void handle_message(gri_actor *actor, gr_msg *msg)
 {
     if (__builtin_expect(msg->block.tag != gri_actor_pid(actor).generation, 0)) {
-        turn_away(actor, msg);
+        gri_actor_turn_away(actor, msg); /* it was sent to who lived here before */
         return;
     }
     if (msg->type == &gri_poison_type) {

@@ -10,8 +10,7 @@
 
 #include "context.h"
 
-/* What nobody will handle becomes a dead letter; who asked is told. */
-static void turn_away(gri_actor *actor, gr_msg *msg)
+void gri_actor_turn_away(gri_actor *actor, gr_msg *msg)
 {
     gr_system *sys = actor->base.sys;
     gr_pid to = {sys->node, actor->base.slot, msg->block.tag};
@@ -29,7 +28,7 @@ static void drain_mailbox(gri_actor *actor)
     gr_msg *msg = NULL;
 
     while ((msg = gri_inbox_pop(actor)) != NULL) {
-        turn_away(actor, msg);
+        gri_actor_turn_away(actor, msg);
     }
 }
 
@@ -38,7 +37,7 @@ static void drain_stash(gri_actor *actor)
 {
     gri_stash_return(actor);
     while (actor->extras != NULL && actor->extras->unstashed != NULL) {
-        turn_away(actor, gri_stash_pop(actor));
+        gri_actor_turn_away(actor, gri_stash_pop(actor));
     }
 }
 
@@ -263,25 +262,15 @@ static bool finish_passivation(gri_actor *actor)
     return true;
 }
 
-static void count_stopped(gr_system *sys)
-{
-    gri_worker *here = gri_workers_here(sys);
-
-    if (here == NULL) {
-        gri_count(&sys->stopped, 1);
-    } else {
-        gri_count_own(&here->stopped);
-    }
-}
-
 /* The actor is gone when this returns, and may be another by then. */
 static void finish_stop(gri_actor *actor)
 {
     gr_system *sys = actor->base.sys;
+    gri_worker *here = gri_workers_here(sys);
     gri_actor *parent = actor->parent;
 
     if (actor->reason != GR_REASON_NEVER_EXISTED) { /* else it was never counted as spawned */
-        count_stopped(sys);
+        gri_count_near(&sys->stopped, here == NULL ? NULL : &here->stopped);
     }
     run_stopped_hook(actor, (gr_reason)actor->reason);
     drain_notes(actor); /* who watched before it was asked to stop may still be among them */

@@ -33,6 +33,8 @@ void gri_actor_free_state(gri_actor *actor);
 /* A started hook has failed: nothing stays. Children that it has started go first. */
 void gri_actor_abort_start(gri_actor *actor);
 void gri_actor_child_stopped(gri_actor *parent, gri_actor *child);
+/* What nobody will handle becomes a dead letter; who asked is told. A notice of an end goes without a word. */
+void gri_actor_turn_away(gri_actor *actor, gr_msg *take_msg);
 /* Nobody is at home any more: what comes late is turned away, and the claim given back. */
 void gri_actor_release_free(gri_actor *actor);
 /* Does what was asked as far as the actor's state allows; true when the actor has gone, or its turn is over. */

@@ -255,21 +255,11 @@ static gr_err pin(gri_actor *actor, const gr_props *props)
                : gri_pinned_new(sys, actor->props.type_name, stack_bytes, &extras->pinned);
 }
 
-static void count_spawned(gr_system *sys)
-{
-    gri_worker *here = gri_workers_here(sys);
-
-    if (here == NULL) {
-        gri_count(&sys->spawned, 1);
-    } else {
-        gri_count_own(&here->spawned);
-    }
-}
-
 static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, const char *name,
                     gr_pid *out_pid)
 {
     gr_err err = gri_props_check(props, name);
+    gri_worker *here = gri_workers_here(sys);
     gri_actor *actor = NULL;
     gr_pid pid;
 
@@ -316,7 +306,7 @@ static gr_err spawn(gr_system *sys, gri_actor *parent, const gr_props *props, co
     if (props->pinned && sys->stepped == NULL) {
         actor->home = actor->extras->pinned; /* from here on; the started hook ran here */
     }
-    count_spawned(sys);
+    gri_count_near(&sys->spawned, here == NULL ? NULL : &here->spawned);
     if (parent != NULL) {
         LIST_INSERT_HEAD(&parent->children, actor, sibling);
         if (parent->extras != NULL &&

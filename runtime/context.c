@@ -419,7 +419,7 @@ gr_err gr_forward(gr_context *ctx, gr_pid to)
         gr_error why = *gr_last_error();
 
         gri_answer_foreign(ctx->actor->base.sys, ctx->msg, err);
-        (void)gr_error_set(why.code, why.file, why.line, "%s", why.text);
+        gri_error_restore(&why);
     }
     return err;
 }

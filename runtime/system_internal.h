@@ -1,5 +1,6 @@
 /*
- * A system from the inside: actors, workers, and what they share. Included by most of the runtime and by nobody else.
+ * A system from the inside: actors, workers, and what they share. Included by most of the runtime and by nobody else. Long,
+ * because the types hold one another, and because what the files of the runtime call of one another stands here, in one list.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -82,6 +83,8 @@ TAILQ_HEAD(gri_wait_queue, gri_wait);
 LIST_HEAD(gri_wait_list, gri_wait);
 
 void gri_wait_init(gri_wait *wait, gr_system *sys);
+/* The turn, of this thread or fiber, of an actor; turns stand inside one another while actors are started. NULL: none. */
+gr_context *gri_context_of(gr_pid pid);
 /* The turn of this thread or fiber that has to end before an actor can handle what is sent to it, or NULL. */
 gr_context *gri_wait_in_the_way(gr_pid to);
 /* A name for it that no other turn has. */
@@ -466,11 +469,15 @@ static inline void gri_count(atomic_uint_fast64_t *counter, uint64_t more)
     (void)atomic_fetch_add_explicit(counter, more, memory_order_relaxed); /* a count */
 }
 
-/* One more of what only the calling thread counts there. */
-static inline void gri_count_own(_Atomic uint64_t *counter)
+/* One more in the calling thread's own counter, which nobody else writes; in the shared one where it has none. */
+static inline void gri_count_near(atomic_uint_fast64_t *shared, _Atomic uint64_t *own)
 {
+    if (own == NULL) {
+        gri_count(shared, 1);
+        return;
+    }
     /* Relaxed, both: a count. */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+    atomic_store_explicit(own, atomic_load_explicit(own, memory_order_relaxed) + 1,
                           memory_order_relaxed);
 }
 

@@ -53,13 +53,20 @@ static gri_actor *actor_of_fiber(void)
     return context == NULL ? NULL : context->actor;
 }
 
-gr_context *gri_wait_in_the_way(gr_pid to)
+gr_context *gri_context_of(gr_pid pid)
 {
     gr_context *context = gri_context_here();
 
-    while (context != NULL && !gr_pid_equal(gri_actor_pid(context->actor), to)) {
+    while (context != NULL && !gr_pid_equal(gri_actor_pid(context->actor), pid)) {
         context = context->outer;
     }
+    return context;
+}
+
+gr_context *gri_wait_in_the_way(gr_pid to)
+{
+    gr_context *context = gri_context_of(to);
+
     return context == NULL ||
                    (context->actor->props.reentrant && context->actor->status != GRI_STARTING &&
                     context->actor->status != GRI_RESTARTING)

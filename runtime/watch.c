@@ -252,16 +252,6 @@ static gr_err await_vacated(gr_system *sys, gr_pid pid, int64_t deadline_ms)
     return err;
 }
 
-static bool is_own_end(gr_pid pid)
-{
-    const gr_context *context = gri_context_here();
-
-    while (context != NULL && !gr_pid_equal(gri_actor_pid(context->actor), pid)) {
-        context = context->outer;
-    }
-    return context != NULL;
-}
-
 /* Has a future watch, and waits for it. */
 static gr_err await_notice(gr_system *sys, gr_pid pid, int64_t timeout_ms, gr_reason *out_reason)
 {
@@ -312,7 +302,7 @@ gr_err gr_await_end(gr_system *sys, gr_pid pid, int64_t timeout_ms, gr_reason *o
     if (gr_pid_is_null(pid)) {
         return GRI_FAIL(GR_EINVAL, "cannot wait for the end of the null pid");
     }
-    if (is_own_end(pid)) {
+    if (gri_context_of(pid) != NULL) {
         return GRI_FAIL(GR_EINVAL, "an actor cannot wait for its own end");
     }
     if (pid.node != sys->node || gr_process_alive(sys, pid)) {
